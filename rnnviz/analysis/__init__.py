@@ -1,0 +1,1 @@
+"""Measures on networks and recordings; nothing here draws or remembers."""

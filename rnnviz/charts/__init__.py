@@ -1,0 +1,1 @@
+"""Arrays and results -> pictures: Altair charts, coloured text, the heatmap's payload; no model comes in here."""

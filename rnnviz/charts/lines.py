@@ -1,0 +1,110 @@
+"""Line charts: a gradient fading back in time, a probability moving word by word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from rnnviz.analysis.gradients import GradientDecay
+from rnnviz.charts.palette import DASHES, LINES
+from rnnviz.charts.text import visible
+from rnnviz.recording import Prediction
+
+HEIGHT = 380
+
+
+def _styled(names: Sequence[str], title: str) -> dict[str, alt.Color | alt.StrokeDash]:
+    """Colour and dash pattern by name, so that colour does not carry the meaning alone."""
+    dashes = [DASHES[i % len(DASHES)] for i in range(len(names))]
+    lines = [LINES[i % len(LINES)] for i in range(len(names))]
+    legend = alt.Legend(orient="bottom", symbolSize=200, labelLimit=260, columns=3)
+    domain = list(names)
+    return {
+        "color": alt.Color("network:N", title=title, legend=legend, scale=alt.Scale(domain=domain, range=lines)),
+        "strokeDash": alt.StrokeDash(
+            "network:N", title=title, legend=legend, scale=alt.Scale(domain=domain, range=dashes)
+        ),
+    }
+
+
+def gradient_chart(decays: Sequence[GradientDecay], state: str = "hidden") -> alt.Chart:
+    """Draw ||d loss / d state_t|| against the steps back from the loss, on a log scale, all networks on the same axes.
+
+    Args:
+        decays: One a network.
+        state: "hidden" or "cell"; networks without it are left out. Top layer.
+
+    Returns:
+        The chart. Norms of exactly zero have no place on a log axis and leave a gap.
+    """
+    frames = []
+    for decay in decays:
+        if state not in decay.norms:
+            continue
+        norms = decay.norms[state][:, -1]
+        time = np.arange(len(norms))
+        frames.append(
+            pd.DataFrame(
+                {
+                    "network": decay.label,
+                    "steps back": time[::-1],
+                    "norm": np.where(norms > 0, norms, np.nan),
+                    "token": [visible(token) for token in decay.tokens],
+                }
+            )
+        )
+    symbol = "h" if state == "hidden" else "c"
+    data = pd.concat(frames, ignore_index=True)
+    subtitle = f"\u2016\u2202 loss / \u2202 {symbol}\u209c\u2016, {state} state, top layer"
+    return (
+        alt.Chart(data, title=alt.Title("Gradient at each earlier step", subtitle=subtitle))
+        .mark_line(strokeWidth=2.5)
+        .encode(
+            x=alt.X("steps back:Q", title="steps back from the loss", axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("norm:Q", title="size of the gradient (log scale)", scale=alt.Scale(type="log")).axis(format=".0e"),
+            tooltip=["network", "steps back", "token", alt.Tooltip("norm:Q", format=".3e")],
+            **_styled([frame["network"].iloc[0] for frame in frames], "network"),
+        )
+        .properties(height=HEIGHT)
+    )
+
+
+def sentiment_chart(predictions: Sequence[Prediction], label: str) -> alt.LayerChart:
+    """Draw the probability of one class after every word, a line a model; words never seen are hollow squares.
+
+    Args:
+        predictions: One a model, of the same text.
+        label: The class.
+    """
+    frames = []
+    for prediction in predictions:
+        column = prediction.labels.index(label)
+        strange = set(prediction.unknown)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "network": prediction.model_id,
+                    "after": np.arange(1, len(prediction.tokens) + 1),
+                    "word": [visible(token) for token in prediction.tokens],
+                    "probability": prediction.probabilities[:, column],
+                    "seen": ["never seen" if token in strange else "known" for token in prediction.tokens],
+                }
+            )
+        )
+    data = pd.concat(frames, ignore_index=True)
+    base = alt.Chart(data).encode(
+        x=alt.X("after:Q", title="words read", axis=alt.Axis(tickMinStep=1), scale=alt.Scale(nice=False)),
+        y=alt.Y("probability:Q", title=f"probability of \u201c{label}\u201d", scale=alt.Scale(domain=[0, 1])),
+        tooltip=["network", "after", "word", "seen", alt.Tooltip("probability:Q", format=".3f")],
+        **_styled([prediction.model_id for prediction in predictions], "network"),
+    )
+    shape = alt.Shape(
+        "seen:N", title="word", scale=alt.Scale(domain=["known", "never seen"], range=["circle", "square"])
+    )
+    points = base.mark_point(size=60, opacity=0.9).encode(shape=shape, strokeDash=alt.value([1, 0]))
+    half = alt.Chart(pd.DataFrame({"half": [0.5]})).mark_rule(color="#888", strokeDash=[2, 2]).encode(y="half:Q")
+    title = alt.Title(f"Probability of \u201c{label}\u201d", subtitle="after every word")
+    return alt.layer(half, base.mark_line(strokeWidth=2.5), points).properties(height=HEIGHT, title=title)

@@ -1,0 +1,212 @@
+"""Model folders, `NAME/` with weights, `config.json`, `vocab.json` and `card.json`: found, saved, loaded, checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from rnnviz.config import ModelConfig
+from rnnviz.errors import CheckpointError, ConfigError, ModelNotFoundError
+from rnnviz.network import Network
+from rnnviz.storage import write_atomically, write_json
+from rnnviz.text import Tokenizer, tokenizer_from_dict
+
+SHIPPED = Path(__file__).parent.parent / "pretrained"
+WEIGHTS, CONFIG, VOCABULARY, CARD = "model.safetensors", "config.json", "vocab.json", "card.json"
+
+
+def user_folder() -> Path:
+    """Return where the user's own models live: `RNNVIZ_MODELS`, else the system's place for user data."""
+    return Path(os.environ.get("RNNVIZ_MODELS") or platformdirs.user_data_path("rnnviz") / "models")
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A loaded model: the network in evaluation mode, how text becomes its ids, and what its card says.
+
+    Attributes:
+        name: The folder's name.
+        config: The network's shape.
+        tokenizer: `encode(text)` gives ids.
+        card: Data, hyper-parameters and figures, or {} where there is no card.
+        network: The PyTorch module, without gradients.
+        digest: SHA-256 of the weights file.
+    """
+
+    name: str
+    config: ModelConfig
+    tokenizer: Tokenizer
+    card: Mapping[str, Any]
+    network: Network
+    digest: str
+
+
+def models() -> dict[str, Path]:
+    """Return the folders of all models by name: the user's own, then the shipped ones."""
+    found = {}
+    for folder in (user_folder(), SHIPPED):
+        if folder.is_dir():
+            for path in sorted(folder.iterdir()):
+                if (path / WEIGHTS).is_file():
+                    found.setdefault(path.name, path)
+    return found
+
+
+def find(name_or_path: str | Path) -> Path:
+    """Return the folder of a model given by name or by path.
+
+    Raises:
+        ModelNotFoundError: There is none; the message lists those that there are.
+    """
+    path, known = Path(name_or_path), models()
+    if str(name_or_path) in known:
+        return known[str(name_or_path)]
+    if (path / CONFIG).is_file():
+        return path
+    have = ", ".join(known) or "none"
+    raise ModelNotFoundError(f"There is no model {str(name_or_path)!r}; the models here are: {have}.")
+
+
+def load(name_or_path: str | Path, device: str | torch.device | None = None) -> Model:
+    """Load a model by name or folder.
+
+    Args:
+        name_or_path: A name from `models()`, or the path of a model folder.
+        device: Where to put the weights; None for a GPU where torch sees one, else the CPU.
+
+    Returns:
+        The model, float32, in evaluation mode and without gradients.
+
+    Raises:
+        ModelNotFoundError: There is no such model.
+        CheckpointError: A file is missing, damaged, or disagrees with another one.
+    """
+    folder = find(name_or_path)
+    try:
+        config = ModelConfig.from_dict(read_json(folder / CONFIG))
+        tokenizer = tokenizer_from_dict(read_json(folder / VOCABULARY))
+    except ConfigError as error:
+        raise CheckpointError(f"{folder.name}: {error}") from error
+    if len(tokenizer) != config.vocab_size:
+        raise CheckpointError(
+            f"{folder.name}: {VOCABULARY} holds {len(tokenizer)} tokens, {CONFIG} says vocab_size {config.vocab_size}."
+        )
+    network = Network(config)
+    weights = _read_weights(folder / WEIGHTS)
+    _check(folder.name, weights, export_state(network))
+    import_state(network, weights)
+    card = read_json(folder / CARD) if (folder / CARD).is_file() else {}
+    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    network.eval().requires_grad_(False).to(device or default_device())
+    return Model(folder.resolve().name, config, tokenizer, card, network, digest)
+
+
+def save(
+    folder: Path, network: Network, tokenizer: Tokenizer, card: Mapping[str, Any], dtype: torch.dtype = torch.float32
+) -> None:
+    """Save a model folder, each file atomically, the weights last.
+
+    Args:
+        folder: Where to; made if need be.
+        network: The network whose weights are saved.
+        tokenizer: Its vocabulary.
+        card: What is known of it; the weights' digest is added.
+        dtype: Floating-point type of the saved weights.
+
+    Raises:
+        SaveError: A file could not be written.
+        ConfigError: The tokenizer has an option that a file cannot hold.
+    """
+    state = {name: value.detach().to("cpu", dtype).contiguous() for name, value in export_state(network).items()}
+    write_json(folder / VOCABULARY, tokenizer.to_dict())
+    write_json(folder / CONFIG, network.config.to_dict())
+
+    def write(path: Path) -> None:
+        try:
+            save_file(state, path)
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
+
+    write_atomically(folder / WEIGHTS, write)
+    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    write_json(folder / CARD, {**card, "weights_sha256": digest})
+
+
+def update_card(folder: Path, **entries: Any) -> None:
+    """Add entries to a model's card, keeping the rest.
+
+    Raises:
+        CheckpointError: The card cannot be read.
+        SaveError: It could not be written.
+    """
+    write_json(folder / CARD, {**read_json(folder / CARD), **entries})
+
+
+def default_device() -> torch.device:
+    """Return a GPU where torch sees one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+_OURS = re.compile(r"recurrent\.(\d+)\.d(_reverse)?\.(\w+)_l0")
+
+
+def export_state(network: Network) -> dict[str, Tensor]:
+    """Return the weights under PyTorch's names: `recurrent.weight_ih_l{layer}{"" or "_reverse"}` and so on."""
+    return {_torch_name(name): value for name, value in network.state_dict().items()}
+
+
+def import_state(network: Network, weights: Mapping[str, Tensor]) -> None:
+    """Copy weights in `export_state`'s names into the network."""
+    network.load_state_dict({name: weights[_torch_name(name)] for name in network.state_dict()})
+
+
+def _torch_name(name: str) -> str:
+    return _OURS.sub(lambda m: f"recurrent.{m[3]}_l{m[1]}{m[2] or ''}", name)
+
+
+def _check(name: str, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Refuse weights whose names or shapes are not those that the config asks for, or that are not finite."""
+    for key in expected:
+        if key not in weights:
+            raise CheckpointError(f"{name}: {WEIGHTS} lacks {key!r}, which {CONFIG} asks for.")
+        found, wanted = tuple(weights[key].shape), tuple(expected[key].shape)
+        if found != wanted:
+            raise CheckpointError(f"{name}: {key} has shape {found} in {WEIGHTS}, but {CONFIG} asks for {wanted}.")
+        if not torch.isfinite(weights[key].float()).all():
+            raise CheckpointError(f"{name}: {key} in {WEIGHTS} holds a NaN or an infinity; train the model anew.")
+    if extra := sorted(set(weights) - set(expected)):
+        raise CheckpointError(f"{name}: {WEIGHTS} holds {extra[0]!r}, which {CONFIG} does not know.")
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path.parent.name}: {path.name} cannot be read ({error}); it is missing, cut off or damaged, "
+            "so copy the folder again or train the model anew."
+        ) from error
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a model folder.
+
+    Raises:
+        CheckpointError: It is missing or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path.parent.name}: {path.name} cannot be read ({error}).") from error

@@ -1,0 +1,257 @@
+"""The command line: `train`, `evaluate`, `sample`, `record` and `models`; it asks and tells, nothing else."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import torch
+import typer
+from tqdm import tqdm
+
+from rnnviz import checkpoints
+from rnnviz.config import CELL_TYPES, POOLINGS, PRECISIONS, ModelConfig, TrainConfig
+from rnnviz.errors import RnnvizError
+from rnnviz.record import record, sample
+from rnnviz.training import evaluation
+from rnnviz.training.datasets import NAMED, open_corpus, read_text
+from rnnviz.training.job import Job
+from rnnviz.training.scores import ClassifierScore
+
+app = typer.Typer(
+    help="Train, score and read recurrent networks; the app itself starts with `streamlit run app.py`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_DATA_HELP = f"One of {', '.join(NAMED)}; or a text file; or a .csv, .tsv or .parquet table of labelled texts."
+_FOLDER_HELP = "Folder in which named data is looked for before it is downloaded (or set RNNVIZ_DATA)."
+Name = Annotated[str, typer.Argument(help="A model's name (see `models`) or its folder.")]
+DataFolder = Annotated[Path | None, typer.Option(help=_FOLDER_HELP)]
+Data, Net, Run = "Data", "Network", "Training"
+
+
+def one_sentence(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn a user's mistake into its one sentence on standard error and exit status 2."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except RnnvizError as error:
+            typer.echo(f"Error: {error}", err=True)
+            raise typer.Exit(2) from error
+
+    return run
+
+
+@app.command()
+@one_sentence
+def train(
+    name: Annotated[str, typer.Argument(help="Name of the model to make.")],
+    data: Annotated[str, typer.Option(help=_DATA_HELP, rich_help_panel=Data)],
+    data_folder: Annotated[Path | None, typer.Option(help=_FOLDER_HELP, rich_help_panel=Data)] = None,
+    text_column: Annotated[str, typer.Option(help="The table's column of texts.", rich_help_panel=Data)] = "text",
+    label_column: Annotated[str, typer.Option(help="The table's column of classes.", rich_help_panel=Data)] = "label",
+    max_tokens: Annotated[int, typer.Option(help="Largest vocabulary of a word model.", rich_help_panel=Data)] = 20_000,
+    cell: Annotated[str, typer.Option(help=f"One of {', '.join(CELL_TYPES)}.", rich_help_panel=Net)] = "lstm",
+    embedding: Annotated[int, typer.Option(help="Length of a token's vector.", rich_help_panel=Net)] = 128,
+    hidden: Annotated[int, typer.Option(help="Units a layer.", rich_help_panel=Net)] = 256,
+    layers: Annotated[int, typer.Option(help="Recurrent layers.", rich_help_panel=Net)] = 1,
+    dropout: Annotated[float, typer.Option(help="Probability of dropping an input.", rich_help_panel=Net)] = 0.0,
+    bidirectional: Annotated[bool, typer.Option(help="Read both ways (classifier).", rich_help_panel=Net)] = False,
+    learned_initial_state: Annotated[
+        bool, typer.Option(help="Learn the state before the first token.", rich_help_panel=Net)
+    ] = False,
+    pooling: Annotated[
+        str, typer.Option(help=f"How a classifier reads the states: {', '.join(POOLINGS)}.", rich_help_panel=Net)
+    ] = "last",
+    epochs: Annotated[float, typer.Option(help="Passes over the data.", rich_help_panel=Run)] = 10.0,
+    batch_size: Annotated[int, typer.Option(help="Texts or streams a batch.", rich_help_panel=Run)] = 32,
+    bptt: Annotated[int, typer.Option(help="Characters between cuts of the gradient.", rich_help_panel=Run)] = 128,
+    learning_rate: Annotated[float, typer.Option(help="AdamW's peak rate.", rich_help_panel=Run)] = 2e-3,
+    warmup_steps: Annotated[int, typer.Option(help="Steps of rising rate.", rich_help_panel=Run)] = 100,
+    decay: Annotated[float, typer.Option(help="Last share of steps with a falling rate.", rich_help_panel=Run)] = 0.5,
+    weight_decay: Annotated[float, typer.Option(help="AdamW's weight decay.", rich_help_panel=Run)] = 0.01,
+    clip: Annotated[float, typer.Option(help="Largest norm of the gradient.", rich_help_panel=Run)] = 1.0,
+    max_length: Annotated[int, typer.Option(help="Longest training text in words.", rich_help_panel=Run)] = 400,
+    word_dropout: Annotated[float, typer.Option(help="Words read as unknown.", rich_help_panel=Run)] = 0.0,
+    prefix_loss: Annotated[float, typer.Option(help="Weight of the loss of all prefixes.", rich_help_panel=Run)] = 0.0,
+    validate_every: Annotated[int, typer.Option(help="Steps between validations.", rich_help_panel=Run)] = 500,
+    patience: Annotated[int, typer.Option(help="Validations without a best.", rich_help_panel=Run)] = 5,
+    save_every: Annotated[int, typer.Option(help="Steps between saves.", rich_help_panel=Run)] = 200,
+    precision: Annotated[str, typer.Option(help=f"{', '.join(PRECISIONS)}.", rich_help_panel=Run)] = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of weights, order and dropout.", rich_help_panel=Run)] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last save.", rich_help_panel=Run)] = False,
+    output: Annotated[Path | None, typer.Option(help="Folder that holds models (or set RNNVIZ_MODELS).")] = None,
+    half_weights: Annotated[bool, typer.Option(help="Save weights as float16, half the size.")] = False,
+) -> None:
+    """Train a character language model on a text, or a word classifier on labelled texts.
+
+    Ctrl-C saves; `--resume` goes on from there, or from the last save after a kill, as if nothing had happened.
+    """
+    config = TrainConfig(
+        epochs, batch_size, bptt, learning_rate, warmup_steps, decay, weight_decay, clip, max_length, word_dropout,
+        prefix_loss, validate_every, patience, save_every, precision, seed,
+    )  # fmt: skip
+    shape = {
+        "cell_type": cell,
+        "embedding_size": embedding,
+        "hidden_size": hidden,
+        "num_layers": layers,
+        "dropout": dropout,
+        "bidirectional": bidirectional,
+        "learned_initial_state": learned_initial_state,
+        "pooling": pooling,
+    }
+    folder = (output or checkpoints.user_folder()) / name
+    corpus = open_corpus(data, data_folder, text_column, label_column)
+    words = [word for word in sys.argv[1:] if word != "--resume"]
+    job = Job(
+        folder,
+        corpus,
+        shape,
+        config,
+        max_tokens=max_tokens,
+        resume=resume,
+        dtype=torch.float16 if half_weights else torch.float32,
+        command=f"python -m rnnviz {shlex.join(words)}",
+    )
+    _watch(job)
+    typer.echo(f"{folder} holds the best weights, of step {job.trainer.best_step}; see `evaluate`.")
+
+
+def _watch(job: Job) -> None:
+    """Run the job under a progress bar; Ctrl-C saves."""
+    trainer = job.trainer
+    bar = tqdm(total=trainer.steps, initial=trainer.step, unit="step", mininterval=1.0, dynamic_ncols=True)
+    smooth, seconds, tokens = None, trainer.seconds, 0
+    try:
+        for step in job.steps():
+            smooth = step.loss_nats if smooth is None else 0.98 * smooth + 0.02 * step.loss_nats
+            tokens += step.tokens
+            speed = tokens / max(1e-9, trainer.seconds - seconds)
+            bar.set_postfix(loss=f"{smooth:.4f}", tokens_per_s=f"{speed:,.0f}", refresh=False)
+            bar.update()
+            if step.score is not None:
+                accuracy = getattr(step.score, "accuracy", None)
+                also = "" if accuracy is None else f", accuracy {accuracy:.4f}"
+                mark = " *" if step.is_best else ""
+                bar.write(f"step {step.step}: validation {step.score.loss_nats:.4f} nats{also}{mark}")
+    except KeyboardInterrupt:
+        job.save()
+        typer.echo(f"\nStopped at step {trainer.step} and saved; the same command with --resume goes on.", err=True)
+        raise typer.Exit(130) from None
+    except FloatingPointError as error:
+        typer.echo(f"Error: {error}; lower --learning-rate or --clip, and start anew.", err=True)
+        raise typer.Exit(2) from error
+    finally:
+        bar.close()
+    job.finish()
+
+
+def _text_of(text: str | None, file: Path | None) -> str:
+    """Return the text given on the command line, in a file, or on standard input."""
+    if text is not None:
+        return text
+    if file is not None:
+        return read_text(file)
+    return sys.stdin.read()
+
+
+Text = Annotated[str | None, typer.Option(help="The text itself.")]
+TextFile = Annotated[Path | None, typer.Option(help="A UTF-8 file that holds it; without either, standard input.")]
+
+
+@app.command()
+@one_sentence
+def evaluate(
+    name: Name,
+    data: Annotated[str | None, typer.Option(help=f"{_DATA_HELP} Default: what the model was trained on.")] = None,
+    data_folder: DataFolder = None,
+    split: Annotated[
+        str, typer.Option(help="validation, or test where the data has one; of your own file: all.")
+    ] = "validation",
+    text_column: Annotated[str, typer.Option(help="The table's column of texts.")] = "text",
+    label_column: Annotated[str, typer.Option(help="The table's column of classes.")] = "label",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    update_card: Annotated[bool, typer.Option("--update-card", help="Write the score into the model's card.")] = False,
+) -> None:
+    """Score a model: nats and bits per character, or accuracy, loss and confusion counts."""
+    model = checkpoints.load(name)
+    score = evaluation.evaluate(
+        model, data, split, data_folder=data_folder, text_column=text_column, label_column=label_column
+    )
+    values = score.to_dict()
+    if update_card:
+        command = f"python -m rnnviz evaluate {model.name} --split {split}"
+        checkpoints.update_card(checkpoints.find(name), **{split: values | {"command": command}})
+    if as_json:
+        typer.echo(json.dumps({"model": model.name, "split": split, **values}))
+        return
+    for key, value in values.items():
+        shown = f"{value:.4f}" if isinstance(value, float) else value
+        if key != "confusion":
+            typer.echo(f"{key.replace('_', ' ')}: {shown}")
+    if isinstance(score, ClassifierScore):
+        labels = model.config.labels
+        typer.echo("confusion (rows are true, columns guessed):")
+        table = pd.DataFrame(score.confusion, index=labels, columns=labels)
+        typer.echo(table.to_string())
+
+
+@app.command("sample")
+@one_sentence
+def sample_command(
+    name: Name,
+    prompt: Annotated[str, typer.Option(help="What the model reads first.")] = "\n",
+    length: Annotated[int, typer.Option(help="Characters to write.")] = 500,
+    temperature: Annotated[float, typer.Option(help="Below 1 bolder, above 1 wilder, 0 the likeliest.")] = 0.7,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+) -> None:
+    """Let a character model go on from a prompt."""
+    model = checkpoints.load(name)
+    typer.echo(prompt + sample(model, prompt, length, temperature, seed))
+
+
+@app.command("record")
+@one_sentence
+def record_command(
+    name: Name,
+    output: Annotated[Path, typer.Option(help="The .npz file to write.")],
+    text: Text = None,
+    file: TextFile = None,
+) -> None:
+    """Record every signal of a model reading a text, to a .npz file that numpy reads."""
+    recording = record(checkpoints.load(name), _text_of(text, file))
+    recording.save(output)
+    shape = recording.signals["hidden"].shape
+    typer.echo(f"{output}: {', '.join(recording.signals)}; each {shape} = (time, layer, unit)")
+
+
+@app.command("models")
+@one_sentence
+def models_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the models here, your own and the shipped ones, with what their cards say."""
+    rows = []
+    for name, folder in checkpoints.models().items():
+        config = ModelConfig.from_dict(checkpoints.read_json(folder / checkpoints.CONFIG))
+        card = checkpoints.read_json(folder / checkpoints.CARD) if (folder / checkpoints.CARD).is_file() else {}
+        score = card.get("test") or card.get("validation") or {}
+        figure = f"{score['accuracy']:.1%}" if "accuracy" in score else ""
+        figure = f"{score['loss_nats']:.3f} nats/char" if score and not figure else figure
+        shape = f"{config.num_layers} x {config.hidden_size} {config.cell_type}"
+        rows.append({"name": name, "task": config.task, "network": shape, "score": figure, "folder": str(folder)})
+    if as_json:
+        typer.echo(json.dumps(rows))
+    elif rows:
+        typer.echo(pd.DataFrame(rows).to_string(index=False, justify="left"))
+    else:
+        typer.echo("There is no model here yet: train one with `python -m rnnviz train`.")

@@ -1,0 +1,181 @@
+"""The frozen settings of a model and of its training; it knows nothing of torch or of files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from rnnviz.errors import ConfigError
+
+CELL_TYPES = ("rnn_tanh", "rnn_relu", "lstm", "gru", "gru_textbook", "residual")
+TASKS = ("language_model", "classifier")
+POOLINGS = ("last", "mean", "max")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+class _Settings:
+    """Turns a frozen dataclass into a JSON object and back, refusing keys it does not know."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as a dict that JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build the settings from `to_dict`'s output.
+
+        Raises:
+            ConfigError: A key is unknown or missing, or a value is impossible.
+        """
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"{cls.__name__}: expected a JSON object, got {type(values).__name__}.")
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ConfigError(f"{cls.__name__}: unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}.")
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ConfigError(f"{cls.__name__}: {str(error).split('() ')[-1]}.") from error
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ConfigError(message)
+
+
+def _positive_int(name: str, value: Any) -> None:
+    ok = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    _require(ok, f"{name} must be a whole number of at least 1, got {value!r}.")
+
+
+@dataclass(frozen=True)
+class ModelConfig(_Settings):
+    """The shape of a network: embedding -> recurrent layers -> head.
+
+    Args:
+        task: "language_model" (many to many: the next token at every step) or "classifier" (many to one).
+        cell_type: One of `CELL_TYPES`; `gru` is PyTorch's form (reset gate outside the matrix product),
+            `gru_textbook` has it inside (Cho et al. 2014).
+        vocab_size: Number of token ids.
+        num_outputs: Length of the logits: `vocab_size` for a language model, the number of classes otherwise.
+        embedding_size: Length of a token's vector.
+        hidden_size: Units in each layer and direction.
+        num_layers: Recurrent layers, each reading the hidden states of the one below.
+        dropout: Probability, in [0, 1), of zeroing an element of each layer's input and of the head's.
+        bidirectional: Also read the text backwards (classifier only).
+        learned_initial_state: Learn the state before the first token instead of starting from zero.
+        pooling: How a classifier reads the top layer's states up to a token: the "last" one, their "mean" or "max".
+        padding_index: The id whose embedding is the zero vector, or None where there is no padding.
+        labels: The classes' names, in the order of the logits (classifier only).
+
+    Raises:
+        ConfigError: A value is impossible, or two contradict each other.
+    """
+
+    task: str
+    cell_type: str
+    vocab_size: int
+    num_outputs: int
+    embedding_size: int
+    hidden_size: int
+    num_layers: int = 1
+    dropout: float = 0.0
+    bidirectional: bool = False
+    learned_initial_state: bool = False
+    pooling: str = "last"
+    padding_index: int | None = None
+    labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require(self.task in TASKS, f"task must be one of {', '.join(TASKS)}, got {self.task!r}.")
+        _require(
+            self.cell_type in CELL_TYPES, f"cell_type must be one of {', '.join(CELL_TYPES)}, got {self.cell_type!r}."
+        )
+        _require(self.pooling in POOLINGS, f"pooling must be one of {', '.join(POOLINGS)}, got {self.pooling!r}.")
+        for name in ("vocab_size", "num_outputs", "embedding_size", "hidden_size", "num_layers"):
+            _positive_int(name, getattr(self, name))
+        is_number = isinstance(self.dropout, int | float) and not isinstance(self.dropout, bool)
+        _require(
+            is_number and 0 <= self.dropout < 1,
+            f"dropout must be at least 0 and less than 1, got {self.dropout!r}.",
+        )
+        if self.padding_index is not None:
+            _require(
+                isinstance(self.padding_index, int) and 0 <= self.padding_index < self.vocab_size,
+                f"padding_index must be an id below vocab_size {self.vocab_size}, got {self.padding_index!r}.",
+            )
+        if self.task == "language_model":
+            _require(
+                not self.bidirectional,
+                "A bidirectional language model cannot generate: it would have to read the text it is about to write; "
+                "use bidirectional with a classifier.",
+            )
+            _require(
+                self.num_outputs == self.vocab_size,
+                f"A language model needs one output a token: num_outputs {self.num_outputs}, "
+                f"vocab_size {self.vocab_size}.",
+            )
+        else:
+            _require(
+                len(self.labels) == self.num_outputs,
+                f"A classifier needs one label an output: {len(self.labels)} labels, num_outputs {self.num_outputs}.",
+            )
+
+
+@dataclass(frozen=True)
+class TrainConfig(_Settings):
+    """Every hyper-parameter of a training run.
+
+    Args:
+        epochs: Passes over the training data; a fraction is allowed. The learning rate's decay ends there.
+        batch_size: Parallel streams (language model) or texts a batch (classifier).
+        bptt: Tokens between two cuts of the gradient; the state is carried over (language model only).
+        learning_rate: AdamW's peak rate, reached after `warmup_steps` steps of linear rise.
+        warmup_steps: Length of that rise in steps.
+        decay: Fraction of all steps, at the end, over which the rate falls linearly to a hundredth.
+        weight_decay: AdamW's decoupled weight decay (Loshchilov and Hutter 2019).
+        clip: Largest norm of the whole gradient; larger ones are scaled down (Pascanu et al. 2013).
+        max_length: Longest text of a classifier's training batch in tokens; longer ones give a random window.
+        word_dropout: Probability of reading a training word as unknown (classifier only).
+        prefix_loss: Weight, in [0, 1], of the mean loss over all prefixes beside the whole text's (classifier only).
+        validate_every: Steps between two validations.
+        patience: Validations without a new best after which training stops.
+        save_every: Steps between two resumable checkpoints.
+        precision: "float32", "bfloat16" (autocast), or "auto": bfloat16 where the hardware has it.
+        seed: Seed of the weights, the order of the data and the dropout.
+
+    Raises:
+        ConfigError: A value is impossible.
+    """
+
+    epochs: float = 10.0
+    batch_size: int = 32
+    bptt: int = 128
+    learning_rate: float = 2e-3
+    warmup_steps: int = 100
+    decay: float = 0.5
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    max_length: int = 400
+    word_dropout: float = 0.0
+    prefix_loss: float = 0.0
+    validate_every: int = 500
+    patience: int = 5
+    save_every: int = 200
+    precision: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "bptt", "max_length", "validate_every", "patience", "save_every"):
+            _positive_int(name, getattr(self, name))
+        for name in ("epochs", "learning_rate", "clip"):
+            _require(getattr(self, name) > 0, f"{name} must be more than 0, got {getattr(self, name)!r}.")
+        for name in ("decay", "prefix_loss", "word_dropout"):
+            _require(0 <= getattr(self, name) <= 1, f"{name} must be between 0 and 1, got {getattr(self, name)!r}.")
+        for name in ("warmup_steps", "weight_decay", "seed"):
+            _require(getattr(self, name) >= 0, f"{name} must not be negative, got {getattr(self, name)!r}.")
+        _require(
+            self.precision in PRECISIONS, f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}."
+        )

@@ -1,0 +1,150 @@
+"""One network for both backends: embedding -> recurrent layers -> head; it knows nothing of text or files."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout
+
+from rnnviz.cells import CELLS, State, make_layer, run_layer
+from rnnviz.config import ModelConfig
+
+DIRECTIONS = ("", "_reverse")
+
+
+class Output(NamedTuple):
+    """What a forward pass gives: `logits` (batch, time, output) and the state after the last step, a layer each."""
+
+    logits: Tensor
+    state: list[State]
+
+
+def reverse_within(x: Tensor, lengths: Tensor) -> Tensor:
+    """Reverse each row of (batch, time, ...) within its true length; padding stays where it is."""
+    time = torch.arange(x.shape[1], device=x.device)[None]
+    index = torch.where(time < lengths[:, None], lengths[:, None] - 1 - time, time)
+    return x.gather(1, index.view(*index.shape, *[1] * (x.dim() - 2)).expand(-1, -1, *x.shape[2:]))
+
+
+class Network(nn.Module):
+    """A character language model or a word classifier, by its config.
+
+    Every layer and direction is a module of its own, `recurrent[layer]["" or "_reverse"]`, so that each layer's hidden
+    states can be read from its fused kernel.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.cell = CELLS[config.cell_type]
+        self.directions = DIRECTIONS if config.bidirectional else DIRECTIONS[:1]
+        self.embedding = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.padding_index)
+        width = config.hidden_size * len(self.directions)
+        sizes = [config.embedding_size, *[width] * (config.num_layers - 1)]
+        self.recurrent = nn.ModuleList(
+            nn.ModuleDict({f"d{d}": make_layer(config.cell_type, size, config.hidden_size) for d in self.directions})
+            for size in sizes
+        )
+        self.head = nn.Linear(width, config.num_outputs)
+        self._open_forget_gates()
+        self.initial_state = None
+        if config.learned_initial_state:
+            shape = (config.num_layers, len(self.directions), len(self.cell.states), config.hidden_size)
+            self.initial_state = nn.Parameter(torch.zeros(shape))
+
+    def _open_forget_gates(self) -> None:
+        """Start forget gates near sigmoid(1): a fresh LSTM remembers (Jozefowicz et al. 2015)."""
+        if "forget_gate" not in self.cell.blocks:
+            return
+        row = self.cell.blocks.index("forget_gate") * self.config.hidden_size
+        for layer in self.recurrent:
+            for module in layer.values():
+                nn.init.ones_(module.bias_ih_l0.data[row : row + self.config.hidden_size])
+
+    @property
+    def device(self) -> torch.device:
+        """The device that holds the weights."""
+        return self.head.weight.device
+
+    def start(self, batch: int, layer: int, direction: int = 0) -> State:
+        """Return the state before the first token: learned or zero, each (batch, unit)."""
+        if self.initial_state is not None:
+            return tuple(s.expand(batch, -1) for s in self.initial_state[layer, direction])
+        zero = self.head.weight.new_zeros(batch, self.config.hidden_size)
+        return (zero,) * len(self.cell.states)
+
+    def run_layer(self, layer: int, x: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
+        """Run one layer in each of its directions; hidden states of both are concatenated, aligned in time."""
+        batch = x.shape[0]
+        outputs, finals = [], []
+        for d, name in enumerate(self.directions):
+            module = self.recurrent[layer][f"d{name}"]
+            if d == 0:
+                out, final = run_layer(module, x, state or self.start(batch, layer))
+            else:
+                full = lengths if lengths is not None else torch.full((batch,), x.shape[1], device=x.device)
+                out, final = run_layer(module, reverse_within(x, full), self.start(batch, layer, d))
+                out = reverse_within(out, full)
+            outputs.append(out)
+            finals.append(final)
+        return (outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)), finals[0]
+
+    def features(
+        self, ids: Tensor, lengths: Tensor | None = None, state: list[State] | None = None
+    ) -> tuple[Tensor, list[State]]:
+        """Return the top layer's hidden states (batch, time, unit * directions) and the final state of each layer."""
+        if ids.dim() != 2 or ids.shape[1] == 0:
+            raise ValueError(f"ids: expected (batch, time) with time >= 1, got {tuple(ids.shape)}")
+        rate = self.config.dropout
+        x, final = self.embedding(ids), []
+        for layer in range(self.config.num_layers):
+            x = dropout(x, rate, self.training)
+            x, last = self.run_layer(layer, x, lengths, state[layer] if state else None)
+            final.append(last)
+        return x, final
+
+    def pool(self, hidden: Tensor) -> Tensor:
+        """Read the states up to each time step: (batch, time, unit) -> the same shape.
+
+        Causal where the network is; a bidirectional one has read the whole text at every step.
+        """
+        if self.config.pooling == "last":
+            if not self.config.bidirectional:
+                return hidden
+            size = self.config.hidden_size  # the backward direction ends at the first token
+            return torch.cat([hidden[..., :size], hidden[:, :1, size:].expand(-1, hidden.shape[1], -1)], dim=-1)
+        if self.config.pooling == "max":
+            return hidden.cummax(dim=1).values
+        steps = torch.arange(1, hidden.shape[1] + 1, device=hidden.device, dtype=hidden.dtype)
+        return hidden.cumsum(dim=1) / steps[:, None]
+
+    def forward(self, ids: Tensor, lengths: Tensor | None = None, state: list[State] | None = None) -> Output:
+        """Give the logits after every token.
+
+        Args:
+            ids: int64 (batch, time), rows padded at the end.
+            lengths: int64 (batch,), the true lengths; needed where rows are padded and the network is bidirectional.
+                Logits beyond a row's length mean nothing: read them with `at_end`.
+            state: One state a layer to go on from (truncated BPTT), or None for the initial state.
+
+        Returns:
+            Logits (batch, time, output), unnormalised, and the state after the last column.
+
+        Raises:
+            ValueError: `ids` is not two-dimensional or has no time step.
+        """
+        hidden, final = self.features(ids, lengths, state)
+        pooled = dropout(self.pool(hidden), self.config.dropout, self.training)
+        return Output(self.head(pooled), final)
+
+
+def at_end(logits: Tensor, lengths: Tensor) -> Tensor:
+    """Return each row's logits at its last real token: (batch, time, output) -> (batch, output)."""
+    return logits[torch.arange(len(logits), device=logits.device), lengths - 1]
+
+
+def detach(state: list[State]) -> list[State]:
+    """Cut the gradient's path through a state that is carried over (truncated BPTT)."""
+    return [tuple(s.detach() for s in layer) for layer in state]

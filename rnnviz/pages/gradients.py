@@ -1,0 +1,93 @@
+"""Gradients: how much of each earlier step still reaches the loss, RNN against LSTM and GRU."""
+
+from __future__ import annotations
+
+import math
+
+import streamlit as st
+
+from rnnviz import session
+from rnnviz.analysis.gradients import GradientDecay
+from rnnviz.charts.lines import gradient_chart
+from rnnviz.errors import TextError
+
+_CELLS = {
+    "RNN (tanh)": "rnn_tanh",
+    "LSTM": "lstm",
+    "GRU": "gru",
+    "RNN (ReLU)": "rnn_relu",
+    "GRU (textbook)": "gru_textbook",
+    "Residual": "residual",
+}
+_EXAMPLE = (
+    "The keys to the old cabinet in the hall, which my grandmother had locked long before the war and never "
+    "opened again in all the years that we knew her, were lost."
+)
+_FRESH, _TRAINED = "Fresh networks", "Trained networks"
+
+
+def render() -> None:
+    """Draw the page."""
+    st.title("Gradients")
+    st.write(
+        "The loss sits on the last token of your text. How strongly does the network's state at each earlier step "
+        "still reach it? Where the line has fallen, nothing from that step can be learned."
+    )
+    st.session_state.setdefault("keep_gradient_text", _EXAMPLE)
+    text = st.text_area("Text", key="keep_gradient_text", height=110)
+    if not text.strip():
+        raise TextError("The text is empty: type a sentence to see its gradients.")
+    which = st.segmented_control("Networks", [_FRESH, _TRAINED], default=_FRESH, key="keep_gradient_kind") or _FRESH
+    decays = _fresh(text) if which == _FRESH else _trained(text)
+    if not decays:
+        st.info("Choose at least one network.")
+        return
+    if len(decays[0].tokens) >= session.LONGEST_GRADIENT:
+        st.info(f"The text is long: gradients are measured over its last {session.LONGEST_GRADIENT} tokens.")
+    states = ["hidden", "cell"] if any("cell" in decay.norms for decay in decays) else ["hidden"]
+    state = "hidden"
+    if len(states) > 1:
+        state = st.segmented_control(
+            "State", states, default="hidden", key="keep_gradient_state", format_func=lambda name: f"{name} state"
+        )
+    state = state or "hidden"
+    st.altair_chart(gradient_chart(decays, state), width="stretch")
+    st.caption(
+        "Look at the slope: a straight line downwards on this log scale is a gradient that shrinks by the same factor "
+        "at every step back. It is measured exactly, on your text, in float64. "
+        "An LSTM's past also reaches the loss through its cell state: switch the state to see it."
+    )
+    _half_lives([decay for decay in decays if state in decay.norms], state)
+
+
+def _fresh(text: str) -> list[GradientDecay]:
+    """Untrained networks of one size and seed that guess the last character."""
+    one, two, three = st.columns([3, 1, 1])
+    labels = one.multiselect("Cells", list(_CELLS), default=list(_CELLS)[:3], key="keep_gradient_cells")
+    size = two.selectbox("Units", [32, 64, 128, 256], index=1, key="keep_gradient_units")
+    seed = three.number_input("Seed", 0, 10**6, 0, key="keep_gradient_seed")
+    st.caption(
+        "Untrained, one layer, same size and seed, PyTorch's initial weights (the LSTM's forget gates start open), "
+        "read character by character."
+    )
+    return [session.fresh_decay(_CELLS[label], label, size, int(seed), text) for label in labels]
+
+
+def _trained(text: str) -> list[GradientDecay]:
+    """Models from disk, each with its own loss."""
+    names = session.model_names()
+    default = [name for name in ("imdb-rnn", "imdb-lstm") if name in names] or names[:2]
+    chosen = st.multiselect("Models", names, default=default, key="keep_gradient_models")
+    st.caption(
+        "A word model's loss is the cross-entropy of the class it finds likeliest; a character model's that of the "
+        "text's last character. Steps are words for the one and characters for the other."
+    )
+    return [session.trained_decay(session.load_model(name), text) for name in chosen]
+
+
+def _half_lives(decays: list[GradientDecay], state: str) -> None:
+    for column, decay in zip(st.columns(max(3, len(decays))), decays, strict=False):
+        half = decay.half_life(state)
+        shown = "does not fall" if math.isinf(half) else "\u2013" if math.isnan(half) else f"{half:.1f} steps"
+        column.metric(f"Half-life, {decay.label}", shown)
+    st.caption("Half-life: steps back after which the gradient halves, by a least-squares line through its logarithm.")

@@ -1,0 +1,260 @@
+"""A network reads a text: everything it did, what it would answer after each token, how it would go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import linear
+
+from rnnviz.cells import CELLS, Cell, Gates, LoopLayer, State, Weights, run_layer
+from rnnviz.checkpoints import Model
+from rnnviz.errors import ConfigError
+from rnnviz.network import Network, at_end, reverse_within
+from rnnviz.recording import Prediction, Recording, softmax
+from rnnviz.text import pad
+
+LOOP_FROM_BATCH = 16
+"""Batch size from which one loop with all gates beats the fused layer plus the gates rebuilt from its output."""
+
+_STEPS_A_CHUNK = 256
+_PREFIXES_A_BATCH = 64
+
+
+def record(model: Model, text: str) -> Recording:
+    """Run a text through a model and keep every signal of every layer at every time step.
+
+    Args:
+        model: From `rnnviz.load`.
+        text: Any text with at least one token.
+
+    Returns:
+        The recording, float32, one time step a token.
+
+    Raises:
+        TextError: The text has no token.
+    """
+    return record_batch(model, [text])[0]
+
+
+@torch.no_grad()
+def record_batch(model: Model, texts: Sequence[str]) -> list[Recording]:
+    """Record several texts in one pass; see `record`.
+
+    Raises:
+        TextError: One of the texts has no token.
+    """
+    rows = [model.tokenizer.encode(text) for text in texts]
+    ids, lengths = pad(rows)
+    device = model.network.device
+    layers, logits = record_network(
+        model.network, torch.from_numpy(ids).to(device), torch.from_numpy(lengths).to(device)
+    )
+    recordings = []
+    for i, (text, length) in enumerate(zip(texts, lengths.tolist(), strict=True)):
+        signals = {name: _stacked([layer[name][:length, i] for layer in layers]) for name in layers[0]}
+        tokens = tuple(model.tokenizer.tokens(text))
+        out = logits[:length, i].cpu().numpy()
+        recordings.append(Recording(model.name, model.config.cell_type, tokens, signals, out))
+    return recordings
+
+
+def _stacked(layers: list[Tensor]) -> np.ndarray:
+    """Stack (time, unit) tensors to (time, layer, unit), without a copy where there is one layer."""
+    arrays = [layer.cpu().numpy() for layer in layers]
+    return arrays[0][:, None] if len(arrays) == 1 else np.stack(arrays, axis=1)
+
+
+def record_network(network: Network, ids: Tensor, lengths: Tensor) -> tuple[list[Gates], Tensor]:
+    """Run a network over a batch of ids and keep every signal.
+
+    Args:
+        network: In evaluation mode.
+        ids: int64 (batch, time), padded at the end.
+        lengths: int64 (batch,).
+
+    Returns:
+        For each layer signal name -> (time, batch, unit), and the logits (time, batch, output).
+    """
+    x = network.embedding(ids.T)
+    layers = []
+    for layer in range(network.config.num_layers):
+        signals: Gates = {}
+        for d, name in enumerate(network.directions):
+            module = network.recurrent[layer][f"d{name}"]
+            start = network.start(ids.shape[0], layer, d)
+            inputs = x if d == 0 else _reversed(x, lengths)
+            found = record_layer(module, network.cell, inputs, start)
+            suffix = "" if d == 0 else "_backward"
+            signals |= {f"{key}{suffix}": v if d == 0 else _reversed(v, lengths) for key, v in found.items()}
+        layers.append(signals)
+        x = signals["hidden"]
+        if "hidden_backward" in signals:
+            x = torch.cat([x, signals["hidden_backward"]], dim=-1)
+    return layers, network.head(network.pool(x.transpose(0, 1)).transpose(0, 1))
+
+
+def _reversed(x: Tensor, lengths: Tensor) -> Tensor:
+    return reverse_within(x.transpose(0, 1), lengths).transpose(0, 1)
+
+
+def record_layer(module: torch.nn.Module, cell: Cell, x: Tensor, start: State) -> Gates:
+    """Record one layer and direction.
+
+    For few texts the fused layer gives all hidden states, and since a gate needs only the input and the previous hidden
+    state, all gates follow in one batched product; only a cell state is left to be summed up in time. For many texts
+    one loop, its input product taken out, does both at once.
+
+    Args:
+        module: A layer of `make_layer`.
+        cell: Its cell.
+        x: (time, batch, input).
+        start: The state before the first step, each (batch, unit).
+
+    Returns:
+        Signal name -> (time, batch, unit).
+    """
+    weights = Weights.of(module)
+    few = x.shape[1] < LOOP_FROM_BATCH
+    if isinstance(module, LoopLayer) or not (few or "cell" in cell.states):
+        return _by_loop(cell, weights, x, start)
+    if not few:
+        return _lstm_by_loop(weights, x, start)
+    hidden = run_layer(module, x.transpose(0, 1), start)[0].transpose(0, 1)
+    if cell.blocks == ("hidden",):
+        return {"hidden": hidden}
+    if "cell" in cell.states:
+        return _lstm_from_hidden(weights, x, start, hidden.contiguous())
+    previous = torch.cat([start[0][None], hidden[:-1]])
+    return {"hidden": hidden} | cell.gates(weights.project(x), previous, weights)
+
+
+_LSTM = CELLS["lstm"]
+
+
+def _fill_lstm_gates(pre: Tensor, out: Sequence[Tensor]) -> None:
+    """Write i, f, g, o of `cells`' LSTM, from their pre-activations (row, 4 unit), into `out`, each (row, unit)."""
+    for name, block, gate in zip(_LSTM.blocks, pre.chunk(4, dim=-1), out, strict=True):
+        (torch.tanh if name == "candidate" else torch.sigmoid)(block, out=gate)
+
+
+def _lstm_from_hidden(weights: Weights, x: Tensor, start: State, hidden: Tensor) -> Gates:
+    """Rebuild the gates from all hidden states, some rows at a time, then sum up the cell state in time."""
+    recurrent, bias = weights.weight_hh.T, weights.bias_ih + weights.bias_hh
+    cells, *gates = [torch.empty_like(hidden) for _ in range(1 + len(_LSTM.blocks))]
+    for first in range(0, len(x), _STEPS_A_CHUNK):
+        last = min(first + _STEPS_A_CHUNK, len(x))
+        before = hidden[first - 1 : last - 1] if first else torch.cat([start[0][None], hidden[: last - 1]])
+        pre = linear(x[first:last].flatten(0, 1), weights.weight_ih, bias).addmm_(before.flatten(0, 1), recurrent)
+        _fill_lstm_gates(pre, [gate[first:last].flatten(0, 1) for gate in gates])
+    signals = dict(zip(_LSTM.blocks, gates, strict=True))
+    torch.mul(signals["input_gate"], signals["candidate"], out=cells)
+    cells = _sum_up(cells, signals["forget_gate"], start[1])
+    return {"hidden": hidden, "cell": cells} | signals
+
+
+def _sum_up(added: Tensor, forget: Tensor, start: Tensor) -> Tensor:
+    """Return c_t = added_t + f_t * c_{t-1}; in numpy, whose calls cost less than torch's, in place on a CPU."""
+    cells, keep, previous = added.cpu().numpy(), forget.cpu().numpy(), start.cpu().numpy()
+    kept = np.empty_like(cells[0])
+    for cell, gate in zip(cells, keep, strict=True):
+        np.multiply(gate, previous, out=kept)
+        previous = np.add(cell, kept, out=cell)
+    return torch.from_numpy(cells).to(added.device)
+
+
+def _lstm_by_loop(weights: Weights, x: Tensor, start: State) -> Gates:
+    """Step an LSTM through time in place: one product of [x_t, h_{t-1}] a step, every result written where it stays."""
+    both = torch.cat([weights.weight_ih, weights.weight_hh], dim=1).T.contiguous()
+    bias = weights.bias_ih + weights.bias_hh
+    hidden, cell = start
+    signals = {name: x.new_empty(*x.shape[:2], hidden.shape[-1]) for name in _LSTM.signals}
+    inputs = torch.cat([x[0], hidden], dim=1)
+    pre = inputs.new_empty(len(inputs), len(bias))
+    for t, now in enumerate(x.unbind()):
+        inputs[:, : x.shape[-1]] = now
+        torch.addmm(bias, inputs, both, out=pre)
+        _fill_lstm_gates(pre, [signals[name][t] for name in _LSTM.blocks])
+        torch.mul(signals["forget_gate"][t], cell, out=signals["cell"][t])
+        cell = signals["cell"][t].addcmul_(signals["input_gate"][t], signals["candidate"][t])
+        hidden = torch.tanh(cell, out=signals["hidden"][t]).mul_(signals["output_gate"][t])
+        inputs[:, x.shape[-1] :] = hidden
+    return signals
+
+
+def _by_loop(cell: Cell, weights: Weights, x: Tensor, start: State) -> Gates:
+    """Step through time with the input product taken out of the loop."""
+    state, kept = start, {name: [] for name in cell.signals}
+    for projected in weights.project(x).unbind():
+        state, gates = cell.step(projected, state, weights)
+        for name, value in {**gates, **dict(zip(cell.states, state, strict=True))}.items():
+            kept[name].append(value)
+    return {name: torch.stack(values) for name, values in kept.items()}
+
+
+@torch.no_grad()
+def predict(model: Model, text: str) -> Prediction:
+    """Classify a text, and every beginning of it.
+
+    A bidirectional network reads each beginning anew, since its backward direction starts at the end.
+
+    Raises:
+        TextError: There is no word in the text.
+        ConfigError: The model is not a classifier.
+    """
+    if model.config.task != "classifier":
+        raise ConfigError(f"{model.name} is a language model; sentiment needs a classifier.")
+    ids = torch.from_numpy(model.tokenizer.encode(text)).to(model.network.device)
+    if model.config.bidirectional:
+        logits = torch.cat(list(_prefix_logits(model.network, ids)))
+    else:
+        logits = model.network(ids[None]).logits[0]
+    tokens, unknown = tuple(model.tokenizer.tokens(text)), tuple(model.tokenizer.unknown(text))
+    return Prediction(model.name, tokens, unknown, model.config.labels, softmax(logits.cpu().numpy()))
+
+
+def _prefix_logits(network: Network, ids: Tensor) -> Iterator[Tensor]:
+    for first in range(0, len(ids), _PREFIXES_A_BATCH):
+        lengths = torch.arange(first + 1, min(first + _PREFIXES_A_BATCH, len(ids)) + 1, device=ids.device)
+        rows = ids[: int(lengths[-1])].expand(len(lengths), -1)
+        yield at_end(network(rows, lengths).logits, lengths)
+
+
+@torch.no_grad()
+def sample(model: Model, prompt: str, length: int = 200, temperature: float = 1.0, seed: int = 0) -> str:
+    """Let a language model go on from a prompt.
+
+    Args:
+        model: A language model.
+        prompt: What it reads first; at least one character.
+        length: Characters to write.
+        temperature: Divides the logits; below 1 bolder, above 1 wilder, 0 always the likeliest.
+        seed: Seed of the draw.
+
+    Returns:
+        The new characters alone. The unknown character is never drawn.
+
+    Raises:
+        TextError: The prompt is empty.
+        ConfigError: The model is a classifier, or `length` or `temperature` is impossible.
+    """
+    if model.config.task != "language_model":
+        raise ConfigError(f"{model.name} is a classifier; only a language model can go on writing.")
+    if length < 1 or not 0 <= temperature < float("inf"):
+        raise ConfigError(f"length must be at least 1 and temperature not negative, got {length} and {temperature}.")
+    network, generator = model.network, torch.Generator().manual_seed(seed)
+    ids = torch.from_numpy(model.tokenizer.encode(prompt)).to(network.device)[None]
+    written, state = [], None
+    for _ in range(length):
+        logits, state = network(ids, state=state)
+        scores = logits[0, -1].float().cpu()
+        scores[0] = -torch.inf
+        if temperature:
+            chosen = torch.multinomial(torch.softmax((scores - scores.max()) / temperature, 0), 1, generator=generator)
+        else:
+            chosen = scores.argmax()[None]
+        written.append(int(chosen))
+        ids = chosen.to(network.device)[None]
+    return model.tokenizer.decode(written)

@@ -1,0 +1,47 @@
+"""Text to token ids and back: one tokenizer for characters, one for words; they know nothing of networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rnnviz.errors import ConfigError
+from rnnviz.text.characters import CharTokenizer
+from rnnviz.text.words import WordTokenizer
+
+Tokenizer = CharTokenizer | WordTokenizer
+
+_KINDS: dict[str, type[Tokenizer]] = {"character": CharTokenizer, "word": WordTokenizer}
+
+
+def tokenizer_from_dict(values: Mapping[str, Any]) -> Tokenizer:
+    """Rebuild a tokenizer from its `to_dict()`.
+
+    Raises:
+        ConfigError: The `kind` is neither "character" nor "word", or the rest does not fit it.
+    """
+    kind = values.get("kind") if isinstance(values, Mapping) else None
+    if kind not in _KINDS:
+        raise ConfigError(f"vocabulary: kind must be one of {', '.join(_KINDS)}, got {kind!r}.")
+    return _KINDS[kind].from_dict(values)
+
+
+def pad(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Pad rows of ids with 0 at the end to the longest of them.
+
+    Args:
+        rows: Each int64 (time,).
+
+    Returns:
+        int64 (row, longest time) and the true lengths, int64 (row,).
+    """
+    lengths = np.array([len(row) for row in rows])
+    ids = np.zeros((len(rows), lengths.max()), dtype=np.int64)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = row
+    return ids, lengths
+
+
+__all__ = ["CharTokenizer", "Tokenizer", "WordTokenizer", "pad", "tokenizer_from_dict"]

@@ -1,0 +1,1 @@
+"""Data sets, the training loop and the scores; nothing here knows of pages."""

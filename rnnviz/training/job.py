@@ -1,0 +1,216 @@
+"""A whole training run in a folder: network and data set up, progress saved, resumed, and the card written."""
+
+from __future__ import annotations
+
+import csv
+import os
+import platform
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from rnnviz import checkpoints
+from rnnviz.config import ModelConfig, TrainConfig
+from rnnviz.errors import CheckpointError, ConfigError, DataError
+from rnnviz.network import Network
+from rnnviz.storage import write_atomically
+from rnnviz.text import CharTokenizer, Tokenizer, WordTokenizer
+from rnnviz.training.batches import Buckets, Streams, encode_all
+from rnnviz.training.datasets import CharCorpus, Corpus, Texts
+from rnnviz.training.loop import Trainer, TrainStep
+from rnnviz.training.scores import ClassifierScore, LanguageScore, score_classifier, score_language_model
+
+RESUME, CURVE = "resume.pt", "training.csv"
+_COLUMNS = ("step", "epoch", "learning_rate", "loss_nats", "validation_loss_nats", "validation_accuracy")
+_RARE = 10
+
+
+def build_tokenizer(corpus: Corpus, max_tokens: int) -> Tokenizer:
+    """Learn the vocabulary from the training part: characters seen at least ten times, or the commonest words."""
+    if isinstance(corpus, CharCorpus):
+        return CharTokenizer.fit(corpus.train, min_count=_RARE if len(corpus.train) > 100_000 else 1)
+    return WordTokenizer.fit(corpus.train.texts, max_tokens=max_tokens)
+
+
+def build_config(corpus: Corpus, tokenizer: Tokenizer, **shape: Any) -> ModelConfig:
+    """Return the network's config for a corpus; `shape` holds the remaining fields of `ModelConfig`."""
+    if isinstance(corpus, CharCorpus):
+        return ModelConfig("language_model", vocab_size=len(tokenizer), num_outputs=len(tokenizer), **shape)
+    return ModelConfig(
+        "classifier",
+        vocab_size=len(tokenizer),
+        num_outputs=len(corpus.classes),
+        labels=corpus.classes,
+        padding_index=0,
+        **shape,
+    )
+
+
+def scorer(data: str | Texts, tokenizer: Tokenizer) -> Callable[[Network], LanguageScore | ClassifierScore]:
+    """Return the function that scores a network on a text or on labelled texts, encoded once."""
+    if isinstance(data, str):
+        ids = tokenizer.encode(data)
+        return lambda network: score_language_model(network, ids)
+    rows = encode_all(tokenizer, data.texts)
+    return lambda network: score_classifier(network, rows, data.labels)
+
+
+class Job:
+    """One named training run: `steps()` trains, saves as it goes and leaves a model folder.
+
+    Args:
+        folder: The model folder to make.
+        corpus: The data.
+        shape: Fields of `ModelConfig` that the corpus does not decide.
+        config: The hyper-parameters.
+        max_tokens: Largest vocabulary of a word model.
+        resume: Go on from the folder's last save, if there is one.
+        dtype: Type of the saved weights.
+        command: The command line, for the card.
+
+    Raises:
+        CheckpointError: What is to be resumed was made with other settings, or cannot be read.
+        ConfigError: The folder holds a run already and `resume` is False.
+        DataError: There is too little data for the batch size.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        corpus: Corpus,
+        shape: dict[str, Any],
+        config: TrainConfig,
+        *,
+        max_tokens: int = 20_000,
+        resume: bool = False,
+        dtype: torch.dtype = torch.float32,
+        command: str = "",
+    ) -> None:
+        if (folder / RESUME).exists() and not resume:
+            raise ConfigError(f"{folder} holds an unfinished run: add --resume to go on, or delete {RESUME} in it.")
+        self.folder, self.corpus, self.config, self.dtype, self.command = folder, corpus, config, dtype, command
+        self.tokenizer = build_tokenizer(corpus, max_tokens)
+        torch.manual_seed(config.seed)
+        network = Network(build_config(corpus, self.tokenizer, **shape)).to(checkpoints.default_device())
+        self.trainer = Trainer(network, self._batches(), scorer(corpus.validation, self.tokenizer), config)
+        self.rows: list[dict[str, Any]] = []
+        if resume and (folder / RESUME).exists():
+            self._restore()
+
+    def _batches(self) -> Streams | Buckets:
+        config = self.config
+        try:
+            if isinstance(self.corpus, CharCorpus):
+                ids = self.tokenizer.encode(self.corpus.train)
+                return Streams(ids, config.batch_size, config.bptt, config.seed)
+            rows = encode_all(self.tokenizer, self.corpus.train.texts)
+            labels = self.corpus.train.labels
+            return Buckets(rows, labels, config.batch_size, config.max_length, config.word_dropout, config.seed)
+        except ValueError as error:
+            raise DataError(f"Too little data for batches of {config.batch_size}: {error}.") from error
+
+    def _settings(self) -> dict[str, Any]:
+        """What must agree for a run to go on; `epochs` may grow before the rate has begun to fall."""
+        config = self.config.to_dict()
+        for name in ("epochs", "decay", "save_every"):
+            config.pop(name)
+        return {"model": self.trainer.network.config.to_dict(), "train": config, "tokens": len(self.tokenizer)}
+
+    def _restore(self) -> None:
+        try:
+            saved = torch.load(self.folder / RESUME, map_location=self.trainer.network.device, weights_only=True)
+            saved["trainer"]["generators"] = {k: v.cpu() for k, v in saved["trainer"]["generators"].items()}
+        except (OSError, RuntimeError, ValueError, KeyError, EOFError, UnpicklingError) as error:
+            raise CheckpointError(f"{self.folder / RESUME} cannot be read; delete it to start anew.") from error
+        if saved["settings"] != self._settings():
+            raise CheckpointError(f"{self.folder} was begun with other settings; repeat them or choose another name.")
+        self.trainer.restore(saved["trainer"])
+        with (self.folder / CURVE).open(newline="", encoding="utf-8") as file:
+            self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= self.trainer.step]
+
+    def steps(self) -> Iterator[TrainStep]:
+        """Train to the end, saving every `save_every` steps and at each best validation; yields every step."""
+        for step in self.trainer.run():
+            self._note(step)
+            if step.is_best:
+                self._save_model()
+            if step.step % self.config.save_every == 0:
+                self.save()
+            yield step
+        self.save()
+        self._save_model()
+
+    def finish(self) -> None:
+        """Remove what only resuming needs."""
+        (self.folder / RESUME).unlink(missing_ok=True)
+
+    def _note(self, step: TrainStep) -> None:
+        row: dict[str, Any] = {
+            "step": step.step,
+            "epoch": f"{step.epoch:.4f}",
+            "learning_rate": f"{step.learning_rate:.3e}",
+            "loss_nats": repr(step.loss_nats),
+        }
+        if step.score is not None:
+            row["validation_loss_nats"] = repr(step.score.loss_nats)
+            row["validation_accuracy"] = repr(getattr(step.score, "accuracy", ""))
+        self.rows.append(row)
+
+    def save(self) -> None:
+        """Save, atomically, the curve so far and all that resuming needs.
+
+        Raises:
+            SaveError: It could not be written; the last save is intact.
+        """
+
+        def write_curve(path: Path) -> None:
+            with path.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, _COLUMNS)
+                writer.writeheader()
+                writer.writerows(self.rows)
+
+        def write_state(path: Path) -> None:
+            try:
+                torch.save({"settings": self._settings(), "trainer": self.trainer.state()}, path)
+            except RuntimeError as error:  # torch reports a full disk so
+                raise OSError(str(error).splitlines()[0]) from error
+
+        write_atomically(self.folder / CURVE, write_curve)
+        write_atomically(self.folder / RESUME, write_state)
+
+    def _save_model(self) -> None:
+        """Export the best weights so far with their card."""
+        network = Network(self.trainer.network.config)
+        network.load_state_dict(self.trainer.best_weights)
+        checkpoints.save(self.folder, network, self.tokenizer, self.card(), self.dtype)
+
+    def card(self) -> dict[str, Any]:
+        """Return the model card: data, hyper-parameters, time, and the best validation so far."""
+        corpus, trainer = self.corpus, self.trainer
+        if isinstance(corpus, CharCorpus):
+            sizes = {"train_characters": len(corpus.train), "validation_characters": len(corpus.validation)}
+        else:
+            sizes = {"train_texts": len(corpus.train), "validation_texts": len(corpus.validation)}
+            if corpus.test is not None:
+                sizes["test_texts"] = len(corpus.test)
+        return {
+            "name": self.folder.name,
+            "command": self.command,
+            "data": {**corpus.about, **sizes},
+            "model": trainer.network.config.to_dict()
+            | {"parameters": sum(p.numel() for p in trainer.network.parameters())},
+            "training": self.config.to_dict()
+            | {"steps_done": trainer.step, "best_step": trainer.best_step, "seconds": round(trainer.seconds, 1)},
+            "machine": {
+                "device": str(trainer.network.device),
+                "processor": torch.cpu.get_capabilities().get("cpu_name", platform.machine()),
+                "threads": torch.get_num_threads(),
+                "cpus": os.cpu_count(),
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+            },
+            "best_validation_loss_nats": trainer.best if trainer.best_step else None,
+        }

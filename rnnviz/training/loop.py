@@ -1,0 +1,180 @@
+"""The training loop as a generator of steps, and everything it needs to go on after a kill; it knows no file."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from rnnviz.cells import State
+from rnnviz.config import TrainConfig
+from rnnviz.network import Network, at_end, detach
+from rnnviz.training.batches import Buckets, StreamBatch, Streams, TextBatch
+from rnnviz.training.scores import ClassifierScore, LanguageScore
+
+
+class Batches(Protocol):
+    """Training data by step: `steps` an epoch."""
+
+    steps: int
+
+    def batch(self, step: int) -> StreamBatch | TextBatch:
+        """Return the batch of a step."""
+
+
+@dataclass(frozen=True)
+class TrainStep:
+    """What one step of training did.
+
+    Attributes:
+        step: Steps done, from 1.
+        epoch: Passes over the data done.
+        loss_nats: Mean cross-entropy of the step's batch, dropout on.
+        learning_rate: The rate it was taken with.
+        tokens: Tokens read in it.
+        score: The validation score, where this step ended with one.
+        is_best: That score is the best so far.
+    """
+
+    step: int
+    epoch: float
+    loss_nats: float
+    learning_rate: float
+    tokens: int
+    score: LanguageScore | ClassifierScore | None = None
+    is_best: bool = False
+
+
+def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
+    """Return the rate of a step counted from 0: linear rise, plateau, linear fall to a hundredth at the end."""
+    rise = min(1.0, (step + 1) / (config.warmup_steps + 1))
+    falling = max(1.0, steps * config.decay)
+    fall = min(1.0, 0.01 + 0.99 * (steps - step) / falling) if config.decay else 1.0
+    return config.learning_rate * min(rise, fall)
+
+
+def bfloat16_is_faster(device: torch.device) -> bool:
+    """Tell whether the hardware multiplies bfloat16 faster than float32: newer GPUs, CPUs with AMX or AVX512-BF16."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    features = torch.cpu.get_capabilities()
+    return bool(features.get("amx_bf16") or features.get("avx512_bf16"))
+
+
+class Trainer:
+    """A network in training; `run()` yields its steps, `state()` holds all that resuming needs."""
+
+    def __init__(
+        self,
+        network: Network,
+        batches: Streams | Buckets,
+        validate: Callable[[Network], LanguageScore | ClassifierScore],
+        config: TrainConfig,
+    ) -> None:
+        self.network, self.batches, self.validate, self.config = network, batches, validate, config
+        self.steps = max(1, math.ceil(config.epochs * batches.steps))
+        decayed = [p for p in network.parameters() if p.dim() > 1]
+        rest = [p for p in network.parameters() if p.dim() <= 1]
+        groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99))
+        self.step, self.best, self.best_step, self.stale, self.seconds = 0, math.inf, 0, 0, 0.0
+        self.best_weights = {name: value.clone() for name, value in network.state_dict().items()}
+        self.carried: list[State] | None = None
+        self.autocast = self._choose_precision()
+
+    def _choose_precision(self) -> Callable[[], AbstractContextManager]:
+        device = self.network.device
+        wanted = self.config.precision
+        use = wanted == "bfloat16" or (wanted == "auto" and bfloat16_is_faster(device))
+        return lambda: torch.autocast(device.type, dtype=torch.bfloat16, enabled=use)
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that decides the steps to come, as tensors and plain values."""
+        generators = {"cpu": torch.get_rng_state()}
+        if self.network.device.type == "cuda":
+            generators["cuda"] = torch.cuda.get_rng_state(self.network.device)
+        names = ("step", "best", "best_step", "stale", "seconds", "best_weights", "carried")
+        return {
+            **{name: getattr(self, name) for name in names},
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generators": generators,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state()` returned."""
+        for name in ("step", "best", "best_step", "stale", "seconds", "best_weights", "carried"):
+            setattr(self, name, state[name])
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["generators"]["cpu"])
+        if "cuda" in state["generators"]:
+            torch.cuda.set_rng_state(state["generators"]["cuda"], self.network.device)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last step is done or validation has stopped improving."""
+        return self.step >= self.steps or self.stale >= self.config.patience
+
+    def run(self) -> Iterator[TrainStep]:
+        """Train until finished, a `TrainStep` at a time; the generator may be left at any of them."""
+        while not self.finished:
+            started = time.perf_counter()
+            rate = learning_rate(self.step, self.steps, self.config)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            batch = self.batches.batch(self.step)
+            self.network.train()
+            loss = self._loss(batch)
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise FloatingPointError(f"the loss became {value} at step {self.step + 1}")
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+            self.optimizer.step()
+            self.step += 1
+            score, is_best = None, False
+            if self.step % self.config.validate_every == 0 or self.step == self.steps:
+                score, is_best = self._validate()
+            self.seconds += time.perf_counter() - started
+            tokens = int(np.prod(batch[0].shape))
+            yield TrainStep(self.step, self.step / self.batches.steps, value, rate, tokens, score, is_best)
+
+    def _validate(self) -> tuple[LanguageScore | ClassifierScore, bool]:
+        self.network.eval()
+        score = self.validate(self.network)
+        is_best = score.loss_nats < self.best
+        if is_best:
+            self.best, self.best_step, self.stale = score.loss_nats, self.step, 0
+            self.best_weights = {name: value.clone() for name, value in self.network.state_dict().items()}
+        else:
+            self.stale += 1
+        return score, is_best
+
+    def _loss(self, batch: StreamBatch | TextBatch) -> Tensor:
+        device = self.network.device
+        with self.autocast():
+            if isinstance(batch, StreamBatch):
+                inputs, targets = (torch.from_numpy(a).to(device) for a in (batch.inputs, batch.targets))
+                state = None if batch.first else self.carried
+                logits, state = self.network(inputs, state=state)
+                self.carried = [tuple(s.float() for s in layer) for layer in detach(state)]
+                return cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+            ids, lengths, labels = (torch.from_numpy(a).to(device) for a in batch)
+            logits = self.network(ids, lengths).logits.float()
+        loss = cross_entropy(at_end(logits, lengths), labels)
+        weight = self.config.prefix_loss
+        if not weight:
+            return loss
+        real = torch.arange(ids.shape[1], device=device)[None] < lengths[:, None]
+        each = cross_entropy(logits.transpose(1, 2), labels[:, None].expand_as(ids), reduction="none")
+        return (1 - weight) * loss + weight * (each * real).sum(dim=1).div(lengths).mean()

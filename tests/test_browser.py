@@ -1,0 +1,126 @@
+"""Journeys in a real browser: type, click, read; nothing leaves the machine; text stays text."""
+
+import json
+import re
+from urllib.parse import urlparse
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.conftest import STRANGE_TEXTS
+
+SLOW = 60_000
+
+
+def _open(page: Page, url: str, title: str) -> list[str]:
+    """Open a page, wait until it is filled in; returns a growing list of what went wrong."""
+    wrong: list[str] = []
+    host = urlparse(url).netloc
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if urlparse(request.url).netloc in (host, "") or request.url.startswith(("data:", "blob:"))
+            else wrong.append(f"asked for {request.url}")
+        ),
+    )
+    page.goto(url)
+    expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible(timeout=SLOW)
+    return wrong
+
+
+def _type(page: Page, label: str, text: str) -> None:
+    """Type as a person does: into the box, then Ctrl+Enter."""
+    box = page.get_by_label(label, exact=True)
+    box.click()
+    box.fill("")
+    box.press_sequentially(text) if len(text) < 200 else box.fill(text)
+    box.press("Control+Enter")
+
+
+def test_neurons_type_look_choose_a_unit_and_go_on(page: Page, app_url: str) -> None:
+    wrong = _open(page, app_url, "Neurons")
+    _type(page, "Text", 'x = "one" # two')
+    coloured = page.locator(".rv-text .rv-col > b")
+    expect(coloured).to_have_count(15, timeout=SLOW)
+    expect(coloured.nth(0)).to_have_text("x")
+    expect(coloured.nth(0)).to_have_attribute("title", re.compile(r"x at 0: -?\d\.\d{4}"))
+    assert page.locator(".rv-text .rv-col").nth(0).locator("i").count() == 5
+    canvas = page.locator(".rv-heat canvas")
+    canvas.scroll_into_view_if_needed()
+    canvas.hover(position={"x": 40, "y": 25})
+    expect(page.locator(".rv-read")).to_contain_text(re.compile(r"unit \d+, time \d+, after .*value .* -?\d\.\d\d"))
+    pixels = canvas.evaluate(
+        "c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size"
+    )
+    assert pixels > 30
+    canvas.click(position={"x": 40, "y": 25})
+    chosen = re.search(r"unit (\d+)", page.locator(".rv-read").inner_text())[1]
+    expect(page.get_by_role("heading", name=f"Text, coloured by unit {chosen}", exact=True)).to_be_visible(timeout=SLOW)
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("[data-testid=stCode]")).to_be_visible(timeout=SLOW)
+    assert len(page.locator("[data-testid=stCode]").inner_text()) > 50
+    assert not wrong
+
+
+def test_gradients_type_and_read_the_half_lives(page: Page, app_url: str) -> None:
+    wrong = _open(page, f"{app_url}/gradients", "Gradients")
+    metrics = page.locator("[data-testid=stMetricValue]")
+    expect(metrics).to_have_count(3, timeout=SLOW)
+    before = metrics.all_inner_texts()
+    _type(page, "Text", "a b c d e f g h i j k l m n o p")
+    expect(metrics.nth(1)).not_to_have_text(before[1], timeout=SLOW)
+    lives = [float(text.split()[0]) for text in metrics.all_inner_texts()]
+    assert lives[1] > lives[0], "an LSTM remembers longer than a tanh RNN"
+    expect(
+        page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg").first
+    ).to_be_visible()
+    assert not wrong
+
+
+def test_sentiment_type_and_read_the_probability(page: Page, app_url: str) -> None:
+    wrong = _open(page, f"{app_url}/sentiment", "Sentiment")
+    lstm = page.locator("[data-testid=stMetric]", has_text="imdb-lstm").locator("[data-testid=stMetricValue]")
+    _type(page, "Review", "a wonderful film , I loved it zzyzx")
+    expect(page.locator(".rv-unknown").first).to_have_text("zzyzx", timeout=SLOW)
+    good = float(lstm.inner_text().strip("%"))
+    _type(page, "Review", "a terrible film, boring and stupid")
+    expect(page.locator(".rv-unknown")).to_have_count(0, timeout=SLOW)
+    bad = float(lstm.inner_text().strip("%"))
+    assert good > 50 > bad
+    assert not wrong
+
+
+@pytest.mark.parametrize("text", STRANGE_TEXTS.values(), ids=STRANGE_TEXTS)
+def test_strange_texts_in_the_browser(text: str, page: Page, app_url: str) -> None:
+    wrong = _open(page, app_url, "Neurons")
+    title = page.title()
+    _type(page, "Text", text.replace("\x00", "").replace("\x07", ""))
+    page.wait_for_timeout(1500)
+    expect(page.locator(".rv-text .rv-col > b").first).to_have_text(re.compile("."), timeout=SLOW)
+    assert page.title() == title
+    assert page.locator(".rv-text script, .rv-text img").count() == 0
+    assert page.locator("[data-testid=stException]").count() == 0
+    assert not wrong
+
+
+def test_what_was_typed_survives_a_walk_through_the_pages(page: Page, app_url: str) -> None:
+    _open(page, app_url, "Neurons")
+    _type(page, "Text", "def kept(): pass")
+    expect(page.locator(".rv-text .rv-col > b")).to_have_count(16, timeout=SLOW)
+    page.get_by_role("link", name="Sentiment").click()
+    expect(page.get_by_role("heading", name="Sentiment", exact=True)).to_be_visible(timeout=SLOW)
+    page.get_by_role("link", name="Neurons").click()
+    expect(page.get_by_label("Text", exact=True)).to_have_value("def kept(): pass", timeout=SLOW)
+
+
+@pytest.mark.parametrize("path", ["", "/gradients", "/sentiment"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_sticks_out_of_a_narrow_screen(path: str, width: int, page: Page, app_url: str) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{app_url}{path}")
+    expect(page.locator("h1")).to_be_visible(timeout=SLOW)
+    page.wait_for_timeout(2000)
+    sizes = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert sizes[0] <= sizes[1], json.dumps(sizes)

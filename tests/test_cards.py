@@ -1,0 +1,73 @@
+"""The shipped models: their figures, their cards, what they make of short typed sentences."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+import rnnviz
+from rnnviz import checkpoints
+from rnnviz.training.evaluation import evaluate
+
+SHIPPED = ("shakespeare-lstm", "python-lstm", "imdb-lstm", "imdb-rnn")
+LIMIT_BYTES = 60e6
+
+
+def _card(name: str) -> dict:
+    return json.loads((checkpoints.SHIPPED / name / checkpoints.CARD).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_cards_belong_to_their_weights_and_say_it_all(name: str) -> None:
+    card = _card(name)
+    weights = (checkpoints.SHIPPED / name / checkpoints.WEIGHTS).read_bytes()
+    assert card["weights_sha256"] == hashlib.sha256(weights).hexdigest()
+    assert card["command"].startswith(f"python -m rnnviz train {name} --data ")
+    assert card["training"]["seconds"] > 0
+    assert {"source", "split"} <= set(card["data"])
+    assert "loss_nats" in card["validation"]
+    assert card["validation"]["command"] == f"python -m rnnviz evaluate {name} --split validation"
+    assert (checkpoints.SHIPPED / name / "training.csv").is_file()
+    text = json.dumps(card)
+    assert "/" + "work" not in text
+    assert "/" + "root" not in text
+
+
+def test_all_weights_stay_small() -> None:
+    assert sum(path.stat().st_size for path in checkpoints.SHIPPED.rglob("*") if path.is_file()) < LIMIT_BYTES
+
+
+def test_shakespeare_figure_is_reproduced(data_folder: Path) -> None:
+    score = evaluate(rnnviz.load("shakespeare-lstm"), data_folder=data_folder)
+    assert score.loss_nats == pytest.approx(_card("shakespeare-lstm")["validation"]["loss_nats"], abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["imdb-lstm", "imdb-rnn"])
+def test_imdb_figures_are_reproduced(name: str, data_folder: Path) -> None:
+    score = evaluate(rnnviz.load(name), split="validation", data_folder=data_folder)
+    assert score.accuracy == pytest.approx(_card(name)["validation"]["accuracy"], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "positive"),
+    [
+        ("not good at all", False),
+        ("I loved it", True),
+        ("This was an absolutely terrible movie.", False),
+        ("A wonderful, moving film.", True),
+        ("boring", False),
+        ("The best film I have seen this year!", True),
+    ],
+)
+def test_imdb_lstm_is_sensible_on_short_sentences(text: str, positive: bool) -> None:
+    assert (rnnviz.predict(rnnviz.load("imdb-lstm"), text).final["positive"] > 0.5) == positive
+
+
+def test_python_model_knows_its_own_language_from_another() -> None:
+    model = rnnviz.load("python-lstm")
+    code = "    def __init__(self, name):\n        self.name = name\n        return None\n"
+    probabilities = rnnviz.record(model, code).probabilities()
+    ids = model.tokenizer.encode(code)
+    right = probabilities[range(len(ids) - 1), ids[1:]]
+    assert right.mean() > 0.5

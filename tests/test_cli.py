@@ -1,0 +1,88 @@
+"""The command line: what it prints, and one sentence with status 2 for a mistake."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+import rnnviz
+from rnnviz.cli import app
+from rnnviz.recording import Recording
+from tests.conftest import tiny_classifier, tiny_language_model
+
+
+def _run(*words: str, typed: str | None = None) -> Result:
+    return CliRunner().invoke(app, [*words], input=typed)
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["sample"], ["record"], ["models"]])
+def test_help(command: list[str]) -> None:
+    done = _run(*command, "--help")
+    assert done.exit_code == 0
+    assert "Usage" in done.output
+
+
+def test_evaluate_a_language_model(tmp_path: Path) -> None:
+    tiny_language_model(tmp_path / "m")
+    (tmp_path / "t.txt").write_text("the lazy dog " * 50)
+    done = _run("evaluate", str(tmp_path / "m"), "--data", str(tmp_path / "t.txt"), "--json")
+    found = json.loads(done.output)
+    assert found["characters"] == 649
+    assert found["bits_per_char"] == pytest.approx(found["loss_nats"] / np.log(2))
+    assert "loss nats" in _run("evaluate", str(tmp_path / "m"), "--data", str(tmp_path / "t.txt")).output
+
+
+def test_evaluate_a_classifier_and_write_its_card(tmp_path: Path) -> None:
+    model = tiny_classifier(tmp_path / "m")
+    rows = "".join(f"the film {i} was {('bad', 'good')[i % 2]},{i % 2}\n" for i in range(40))
+    (tmp_path / "t.csv").write_text("text,label\n" + rows)
+    done = _run("evaluate", str(tmp_path / "m"), "--data", str(tmp_path / "t.csv"), "--json", "--update-card")
+    found = json.loads(done.output)
+    assert np.sum(found["confusion"]) == found["texts"] == 40
+    assert rnnviz.load(tmp_path / "m").card["validation"]["accuracy"] == found["accuracy"]
+    assert "confusion" in _run("evaluate", str(tmp_path / "m"), "--data", str(tmp_path / "t.csv")).output
+    assert model.card["name"] == "m"
+
+
+def test_sample_and_record(tmp_path: Path) -> None:
+    tiny_language_model(tmp_path / "m")
+    done = _run("sample", str(tmp_path / "m"), "--prompt", "the ", "--length", "30")
+    assert done.output.startswith("the ")
+    assert len(done.output) == 4 + 30 + 1
+    for words, typed in ((["--text", "the fox"], None), ([], "the fox")):
+        done = _run("record", str(tmp_path / "m"), "--output", str(tmp_path / "r.npz"), *words, typed=typed)
+        assert "(7, 2, 16) = (time, layer, unit)" in done.output
+        assert Recording.load(tmp_path / "r.npz").tokens == tuple("the fox")
+
+
+def test_models_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RNNVIZ_MODELS", str(tmp_path))
+    tiny_language_model(tmp_path / "mine")
+    assert "2 x 16 lstm" in _run("models").output
+    assert "mine" in {row["name"] for row in json.loads(_run("models", "--json").output)}
+
+
+def test_mistakes_are_one_sentence_with_status_2(tmp_path: Path) -> None:
+    tiny_language_model(tmp_path / "m")
+    name = str(tmp_path / "m")
+    cases = {
+        ("evaluate", "nope"): "There is no model",
+        ("evaluate", name): "name it with --data",
+        ("evaluate", name, "--data", "nope.txt"): "There is no data",
+        ("evaluate", name, "--data", "python", "--split", "test"): "no test set",
+        ("evaluate", name, "--data", "python", "--split", "x"): "split must be",
+        ("sample", name, "--prompt", ""): "empty",
+        ("record", name, "--text", "", "--output", str(tmp_path / "r.npz")): "empty",
+        ("record", name, "--text", "a", "--output", str(tmp_path / "m" / "config.json" / "r.npz")): "not be written",
+        ("train", "x", "--data", "python", "--cell", "transformer"): "cell_type must be",
+        ("train", "x", "--data", "python", "--bidirectional"): "cannot generate",
+        ("train", "x", "--data", "nope"): "There is no data",
+        ("train", "x", "--data", "python", "--epochs", "0"): "epochs must be",
+    }
+    for words, message in cases.items():
+        done = _run(*words)
+        assert done.exit_code == 2, words
+        assert message in done.stderr, words
+        assert "Traceback" not in done.output

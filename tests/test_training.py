@@ -1,0 +1,248 @@
+"""Training: the loop learns, and a killed run goes on as if nothing had happened."""
+
+import csv
+import itertools
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import rnnviz
+from rnnviz.config import TrainConfig
+from rnnviz.errors import CheckpointError, ConfigError, DataError
+from rnnviz.training.batches import Buckets, Streams, by_length
+from rnnviz.training.datasets import CharCorpus, TextCorpus, Texts
+from rnnviz.training.job import RESUME, Job
+from rnnviz.training.loop import learning_rate
+from rnnviz.training.scores import score_classifier, score_language_model
+from tests.conftest import ROOT, tiny_classifier, tiny_language_model
+
+SHAPE = {"cell_type": "lstm", "embedding_size": 8, "hidden_size": 16, "num_layers": 2, "dropout": 0.3}
+
+
+def _char_corpus() -> CharCorpus:
+    text = "abcab cabca bcabc. " * 400
+    return CharCorpus(text, text[:1000], {"source": "made up"})
+
+
+def _text_corpus() -> TextCorpus:
+    rng = np.random.default_rng(0)
+    fillers = np.array(["the", "film", "was", "a", "thing", "we", "saw", "on", "one", "day", "in", "town"])
+    texts, labels = [], rng.integers(2, size=400)
+    for label in labels:
+        words = list(rng.choice(fillers, rng.integers(3, 30)))
+        words.insert(int(rng.integers(len(words))), ["bad", "good"][label])
+        texts.append(" ".join(words))
+    train, validation = Texts(tuple(texts[:300]), labels[:300]), Texts(tuple(texts[300:]), labels[300:])
+    return TextCorpus(train, validation, None, ("negative", "positive"), {"source": "made up"})
+
+
+def _config(**values: object) -> TrainConfig:
+    defaults = {"batch_size": 8, "bptt": 16, "validate_every": 20, "save_every": 7, "warmup_steps": 5}
+    return TrainConfig(**{**defaults, **values})
+
+
+def test_a_character_model_learns_a_rhythm(tmp_path: Path) -> None:
+    job = Job(tmp_path / "m", _char_corpus(), {**SHAPE, "dropout": 0.0}, _config(epochs=4, learning_rate=1e-2))
+    steps = list(job.steps())
+    assert steps[0].loss_nats > 1.4
+    assert min(step.score.loss_nats for step in steps if step.score) < 0.3
+    assert rnnviz.load(tmp_path / "m").card["training"]["best_step"] == job.trainer.best_step
+
+
+@pytest.mark.parametrize("cell_type", ["gru", "gru_textbook", "residual"])
+def test_a_word_model_learns_to_find_a_word(cell_type: str, tmp_path: Path) -> None:
+    shape = {**SHAPE, "cell_type": cell_type, "num_layers": 1, "dropout": 0.0, "pooling": "max"}
+    config = _config(epochs=12, learning_rate=1e-2, prefix_loss=0.2)
+    *_, last = Job(tmp_path / "m", _text_corpus(), shape, config).steps()
+    assert last.score.accuracy > 0.9
+
+
+@pytest.mark.parametrize("make", [_char_corpus, _text_corpus])
+def test_resuming_repeats_the_run_step_for_step(make: object, tmp_path: Path) -> None:
+    config = _config(epochs=0.9, word_dropout=0.1)
+    whole = [step.loss_nats for step in Job(tmp_path / "a", make(), SHAPE, config).steps()]
+    first = Job(tmp_path / "b", make(), SHAPE, config)
+    for step in first.steps():
+        if step.step == 17:  # left between two saves, like a killed process; the last save was at 14
+            break
+    second = Job(tmp_path / "b", make(), SHAPE, config, resume=True)
+    rest = [step.loss_nats for step in second.steps()]
+    assert len(whole) == 14 + len(rest)
+    assert rest == whole[14:]
+    assert (tmp_path / "a" / "training.csv").read_text() == (tmp_path / "b" / "training.csv").read_text()
+
+
+def _losses(folder: Path) -> list[tuple[str, str]]:
+    with (folder / "training.csv").open() as file:
+        return [(row["step"], row["loss_nats"]) for row in csv.DictReader(file)]
+
+
+def test_kill_9_then_resume_is_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("abcab cabca bcabc. " * 400)
+    command = [sys.executable, "-m", "rnnviz", "train", "m", "--data", str(tmp_path / "text.txt"), "--hidden", "16"]
+    command += ["--embedding", "8", "--layers", "2", "--dropout", "0.3", "--epochs", "20", "--batch-size", "8"]
+    command += ["--bptt", "16", "--save-every", "40", "--validate-every", "100", "--patience", "100"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+    def run(folder: str, *more: str) -> list[str]:
+        return [*command, "--output", str(tmp_path / folder), *more]
+
+    subprocess.run(run("whole"), env=environment, check=True, capture_output=True, timeout=240)
+    victim = subprocess.Popen(run("killed"), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    resume = tmp_path / "killed" / "m" / RESUME
+    deadline = time.monotonic() + 120
+    while not resume.exists() and victim.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    victim.send_signal(signal.SIGKILL)
+    assert victim.wait() == -signal.SIGKILL, "it ended before it could be killed"
+    done = subprocess.run(run("killed", "--resume"), env=environment, check=True, capture_output=True, timeout=240)
+    assert b"best weights" in done.stdout
+    assert _losses(tmp_path / "killed" / "m") == _losses(tmp_path / "whole" / "m")
+    assert len(_losses(tmp_path / "whole" / "m")) > 500
+
+
+def test_control_c_saves(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("abcab cabca bcabc. " * 4000)
+    command = [sys.executable, "-m", "rnnviz", "train", "m", "--data", str(tmp_path / "text.txt"), "--hidden", "16"]
+    command += ["--epochs", "500", "--save-every", "100000", "--validate-every", "10", "--output", str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "m" / "model.safetensors").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, printed = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--resume goes on" in printed
+    assert "Traceback" not in printed
+    assert (tmp_path / "m" / RESUME).exists()
+
+
+def test_resume_refuses_other_settings_and_starting_over(tmp_path: Path) -> None:
+    for step in Job(tmp_path / "m", _char_corpus(), SHAPE, _config()).steps():
+        if step.step == 8:
+            break
+    with pytest.raises(ConfigError, match="--resume"):
+        Job(tmp_path / "m", _char_corpus(), SHAPE, _config())
+    with pytest.raises(CheckpointError, match="other settings"):
+        Job(tmp_path / "m", _char_corpus(), SHAPE, _config(seed=1), resume=True)
+    (tmp_path / "m" / RESUME).write_bytes(b"nonsense")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        Job(tmp_path / "m", _char_corpus(), SHAPE, _config(), resume=True)
+
+
+def test_early_stopping_keeps_the_best(tmp_path: Path) -> None:
+    corpus = CharCorpus("ab" * 3000, "ba ab" * 200, {})
+    config = _config(epochs=50, patience=2, learning_rate=1e-2, validate_every=10)
+    job = Job(tmp_path / "m", corpus, {**SHAPE, "dropout": 0.0}, config)
+    steps = list(job.steps())
+    scores = [step.score.loss_nats for step in steps if step.score]
+    assert len(steps) < job.trainer.steps
+    model = rnnviz.load(tmp_path / "m")
+    found = score_language_model(model.network, model.tokenizer.encode(corpus.validation)).loss_nats
+    assert found == pytest.approx(min(scores), abs=1e-6)
+
+
+def test_too_little_data_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="Too little data"):
+        Job(tmp_path / "m", CharCorpus("abc", "ab", {}), SHAPE, _config())
+
+
+def test_learning_rate_rises_stays_and_falls() -> None:
+    config = _config(learning_rate=1.0, warmup_steps=9, decay=0.5)
+    rates = [learning_rate(step, 100, config) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == rates[49] == 1.0
+    assert rates[-1] < 0.04
+    assert all(a >= b for a, b in itertools.pairwise(rates[50:]))
+
+
+def test_streams_cover_the_text_once_an_epoch() -> None:
+    ids = np.arange(1000)
+    streams = Streams(ids, batch_size=4, bptt=32, seed=3)
+    batches = [streams.batch(step) for step in range(streams.steps)]
+    assert [batch.first for batch in batches] == [True] + [False] * (streams.steps - 1)
+    seen = np.concatenate([batch.targets.ravel() for batch in batches])
+    assert len(seen) == len(set(seen)) == 4 * streams.length
+    for one, two in itertools.pairwise(batches):
+        assert np.array_equal(two.inputs[:, 0], one.targets[:, -1])
+    assert all(np.array_equal(batch.targets, (batch.inputs + 1) % 1000) for batch in batches)
+
+
+def test_buckets_hold_every_text_once_an_epoch_with_like_lengths() -> None:
+    rng = np.random.default_rng(0)
+    rows = [np.full(n, i + 2) for i, n in enumerate(rng.integers(1, 60, size=500))]
+    buckets = Buckets(rows, np.arange(500) % 2, batch_size=16, max_length=40, word_dropout=0.0, seed=0)
+    batches = [buckets.batch(step) for step in range(buckets.steps)]
+    seen = np.concatenate([batch.ids[:, 0] for batch in batches])
+    assert sorted(seen) == list(range(2, 502))
+    assert max(batch.lengths.max() for batch in batches) == 40
+    assert np.mean([np.ptp(batch.lengths) for batch in batches]) < 5
+    padding = sum((batch.ids == 0).sum() for batch in batches)
+    assert padding == sum((batch.lengths.max() - batch.lengths).sum() for batch in batches)
+
+
+def test_language_score_is_the_mean_cross_entropy(tmp_path: Path) -> None:
+    model = tiny_language_model(tmp_path / "m")
+    text = "the quick brown fox jumps over the lazy dog. " * 60
+    ids = model.tokenizer.encode(text)
+    log_p = np.log(rnnviz.record(model, text).probabilities())
+    expected = -log_p[np.arange(len(ids) - 1), ids[1:]].mean()
+    exact = score_language_model(model.network, ids, streams=1)
+    assert exact.loss_nats == pytest.approx(expected, abs=1e-5)
+    assert exact.bits_per_char == pytest.approx(expected / math.log(2), abs=1e-5)
+    assert exact.characters == len(ids) - 1
+    split = score_language_model(model.network, ids, streams=64)
+    assert split.characters == exact.characters
+    assert split.loss_nats == pytest.approx(exact.loss_nats, abs=0.01)
+
+
+def test_classifier_score_counts(tmp_path: Path) -> None:
+    model = tiny_classifier(tmp_path / "m", bidirectional=True)
+    texts = ["good film", "a bad plot the acting was bad", "not good", "very very very bad"]
+    labels = np.array([1, 0, 0, 0])
+    rows = [model.tokenizer.encode(text) for text in texts]
+    score = score_classifier(model.network, rows, labels, batch_size=3)
+    guesses = [int(rnnviz.predict(model, text).probabilities[-1].argmax()) for text in texts]
+    expected = np.zeros((2, 2), int)
+    np.add.at(expected, (labels, guesses), 1)
+    assert score.confusion == tuple(map(tuple, expected.tolist()))
+    assert score.accuracy == np.mean(labels == guesses)
+    assert [len(batch.ids) for batch in by_length(rows, labels, 3)] == [3, 1]
+
+
+def test_a_loss_that_is_not_finite_stops_training(tmp_path: Path) -> None:
+    job = Job(tmp_path / "m", _char_corpus(), SHAPE, _config())
+    job.trainer.network.head.bias.data.fill_(float("nan"))
+    with pytest.raises(FloatingPointError, match="nan at step 1"):
+        next(job.steps())
+
+
+def test_training_does_not_disturb_the_callers_precision(tmp_path: Path) -> None:
+    config = _config(epochs=0.1, precision="bfloat16")
+    job = Job(tmp_path / "m", _char_corpus(), {**SHAPE, "dropout": 0.0}, config)
+    losses = [step.loss_nats for step in job.steps()]
+    assert all(math.isfinite(loss) for loss in losses)
+    assert all(p.dtype == torch.float32 for p in job.trainer.network.parameters())
+
+
+def test_user_tables_through_the_command_line(tmp_path: Path) -> None:
+    corpus = _text_corpus()
+    names = [("no", "yes")[label] for label in corpus.train.labels]
+    frame = pd.DataFrame({"review": corpus.train.texts, "verdict": names})
+    frame.to_csv(tmp_path / "table.tsv", sep="\t", index=False)
+    command = [sys.executable, "-m", "rnnviz", "train", "m", "--data", str(tmp_path / "table.tsv"), "--hidden", "8"]
+    command += ["--text-column", "review", "--label-column", "verdict", "--epochs", "1", "--output", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    model = rnnviz.load(tmp_path / "m")
+    assert model.config.labels == ("no", "yes")
+    assert set(rnnviz.predict(model, "a good film").final) == {"no", "yes"}
