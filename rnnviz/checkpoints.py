@@ -107,7 +107,7 @@ def load(name_or_path: str | Path, device: str | torch.device | None = None) -> 
     weights = _read_weights(folder / WEIGHTS)
     _check(folder.name, weights, export_state(network))
     import_state(network, weights)
-    card = read_json(folder / CARD) if (folder / CARD).is_file() else {}
+    card = read_card(folder)
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     network.eval().requires_grad_(False).to(device or default_device())
     return Model(folder.resolve().name, config, tokenizer, card, network, digest)
@@ -144,6 +144,27 @@ def save(
     write_json(folder / CARD, {**card, "weights_sha256": digest})
 
 
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return a model's card, {} where it has none.
+
+    Raises:
+        CheckpointError: It is not a JSON object.
+    """
+    card = read_json(folder / CARD) if (folder / CARD).is_file() else {}
+    if not isinstance(card, dict):
+        raise CheckpointError(f"{folder.name}: {CARD} must hold a JSON object.")
+    return card
+
+
+def headline(card: Mapping[str, Any]) -> str:
+    """Return the one figure of a card that people ask for first, or "" where it was never scored."""
+    part = "test" if card.get("test") else "validation"
+    score = card.get(part) or {}
+    if "accuracy" in score:
+        return f"{score['accuracy']:.1%} of {score['texts']:,} {part} texts right"
+    return f"{score['loss_nats']:.3f} nats per character on {part} text" if "loss_nats" in score else ""
+
+
 def update_card(folder: Path, **entries: Any) -> None:
     """Add entries to a model's card, keeping the rest.
 
@@ -151,7 +172,7 @@ def update_card(folder: Path, **entries: Any) -> None:
         CheckpointError: The card cannot be read.
         SaveError: It could not be written.
     """
-    write_json(folder / CARD, {**read_json(folder / CARD), **entries})
+    write_json(folder / CARD, {**read_card(folder), **entries})
 
 
 def default_device() -> torch.device:

@@ -242,13 +242,14 @@ def models_command(as_json: Annotated[bool, typer.Option("--json", help="Print J
     """List the models here, your own and the shipped ones, with what their cards say."""
     rows = []
     for name, folder in checkpoints.models().items():
-        config = ModelConfig.from_dict(checkpoints.read_json(folder / checkpoints.CONFIG))
-        card = checkpoints.read_json(folder / checkpoints.CARD) if (folder / checkpoints.CARD).is_file() else {}
-        score = card.get("test") or card.get("validation") or {}
-        figure = f"{score['accuracy']:.1%}" if "accuracy" in score else ""
-        figure = f"{score['loss_nats']:.3f} nats/char" if score and not figure else figure
+        try:
+            config = ModelConfig.from_dict(checkpoints.read_json(folder / checkpoints.CONFIG))
+            score = checkpoints.headline(checkpoints.read_card(folder))
+        except RnnvizError as error:
+            typer.echo(f"Left out: {error}", err=True)
+            continue
         shape = f"{config.num_layers} x {config.hidden_size} {config.cell_type}"
-        rows.append({"name": name, "task": config.task, "network": shape, "score": figure, "folder": str(folder)})
+        rows.append({"name": name, "task": config.task, "network": shape, "score": score, "folder": str(folder)})
     if as_json:
         typer.echo(json.dumps(rows))
     elif rows:

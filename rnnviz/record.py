@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
 
 from rnnviz.cells import CELLS, Cell, Gates, LoopLayer, State, Weights, run_layer
 from rnnviz.checkpoints import Model
@@ -134,24 +133,27 @@ def record_layer(module: torch.nn.Module, cell: Cell, x: Tensor, start: State) -
 _LSTM = CELLS["lstm"]
 
 
-def _fill_lstm_gates(pre: Tensor, out: Sequence[Tensor]) -> None:
-    """Write i, f, g, o of `cells`' LSTM, from their pre-activations (row, 4 unit), into `out`, each (row, unit)."""
-    for name, block, gate in zip(_LSTM.blocks, pre.chunk(4, dim=-1), out, strict=True):
-        (torch.tanh if name == "candidate" else torch.sigmoid)(block, out=gate)
+def _open_gates(pre: Tensor) -> Gates:
+    """Turn pre-activations (..., 4 unit) into i, f, g, o of `cells`' LSTM in place; returns them as views."""
+    size = pre.shape[-1] // 4
+    pre[..., : 2 * size].sigmoid_()
+    pre[..., 2 * size : 3 * size].tanh_()
+    pre[..., 3 * size :].sigmoid_()
+    return dict(zip(_LSTM.blocks, pre.chunk(4, dim=-1), strict=True))
 
 
 def _lstm_from_hidden(weights: Weights, x: Tensor, start: State, hidden: Tensor) -> Gates:
-    """Rebuild the gates from all hidden states, some rows at a time, then sum up the cell state in time."""
+    """Rebuild the gates from all hidden states, some steps at a time, then sum up the cell state in time."""
     recurrent, bias = weights.weight_hh.T, weights.bias_ih + weights.bias_hh
-    cells, *gates = [torch.empty_like(hidden) for _ in range(1 + len(_LSTM.blocks))]
+    gates = hidden.new_empty(*hidden.shape[:2], len(bias))
     for first in range(0, len(x), _STEPS_A_CHUNK):
         last = min(first + _STEPS_A_CHUNK, len(x))
         before = hidden[first - 1 : last - 1] if first else torch.cat([start[0][None], hidden[: last - 1]])
-        pre = linear(x[first:last].flatten(0, 1), weights.weight_ih, bias).addmm_(before.flatten(0, 1), recurrent)
-        _fill_lstm_gates(pre, [gate[first:last].flatten(0, 1) for gate in gates])
-    signals = dict(zip(_LSTM.blocks, gates, strict=True))
-    torch.mul(signals["input_gate"], signals["candidate"], out=cells)
-    cells = _sum_up(cells, signals["forget_gate"], start[1])
+        part = gates[first:last].flatten(0, 1)
+        torch.addmm(bias, x[first:last].flatten(0, 1), weights.weight_ih.T, out=part)
+        _open_gates(part.addmm_(before.flatten(0, 1), recurrent))
+    signals = dict(zip(_LSTM.blocks, gates.chunk(4, dim=-1), strict=True))
+    cells = _sum_up(signals["input_gate"] * signals["candidate"], signals["forget_gate"], start[1])
     return {"hidden": hidden, "cell": cells} | signals
 
 
@@ -170,18 +172,17 @@ def _lstm_by_loop(weights: Weights, x: Tensor, start: State) -> Gates:
     both = torch.cat([weights.weight_ih, weights.weight_hh], dim=1).T.contiguous()
     bias = weights.bias_ih + weights.bias_hh
     hidden, cell = start
-    signals = {name: x.new_empty(*x.shape[:2], hidden.shape[-1]) for name in _LSTM.signals}
+    hiddens, cells = (x.new_empty(*x.shape[:2], hidden.shape[-1]) for _ in _LSTM.states)
+    gates = x.new_empty(*x.shape[:2], len(bias))
     inputs = torch.cat([x[0], hidden], dim=1)
-    pre = inputs.new_empty(len(inputs), len(bias))
-    for t, now in enumerate(x.unbind()):
+    for now, pre, h, c in zip(x.unbind(), gates.unbind(), hiddens.unbind(), cells.unbind(), strict=True):
         inputs[:, : x.shape[-1]] = now
-        torch.addmm(bias, inputs, both, out=pre)
-        _fill_lstm_gates(pre, [signals[name][t] for name in _LSTM.blocks])
-        torch.mul(signals["forget_gate"][t], cell, out=signals["cell"][t])
-        cell = signals["cell"][t].addcmul_(signals["input_gate"][t], signals["candidate"][t])
-        hidden = torch.tanh(cell, out=signals["hidden"][t]).mul_(signals["output_gate"][t])
-        inputs[:, x.shape[-1] :] = hidden
-    return signals
+        opened = _open_gates(torch.mm(inputs, both, out=pre).add_(bias))
+        torch.mul(opened["forget_gate"], cell, out=c)
+        cell = c.addcmul_(opened["input_gate"], opened["candidate"])
+        torch.tanh(cell, out=h).mul_(opened["output_gate"])
+        inputs[:, x.shape[-1] :] = h
+    return {"hidden": hiddens, "cell": cells} | dict(zip(_LSTM.blocks, gates.chunk(4, dim=-1), strict=True))
 
 
 def _by_loop(cell: Cell, weights: Weights, x: Tensor, start: State) -> Gates:

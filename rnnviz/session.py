@@ -40,6 +40,12 @@ def keep_state() -> None:
             st.session_state[key] = st.session_state[key]
 
 
+def default(key: str, value: object) -> str:
+    """Give a widget's state its first value and return its key; a widget with a default of its own would warn."""
+    st.session_state.setdefault(key, value)
+    return key
+
+
 def guarded(render: Callable[[], None]) -> Callable[[], None]:
     """Show a user's mistake as its one sentence, in place of what could not be drawn."""
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import platform
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,14 @@ def test_all_weights_stay_small() -> None:
 def test_shakespeare_figure_is_reproduced(data_folder: Path) -> None:
     score = evaluate(rnnviz.load("shakespeare-lstm"), data_folder=data_folder)
     assert score.loss_nats == pytest.approx(_card("shakespeare-lstm")["validation"]["loss_nats"], abs=1e-4)
+
+
+def test_python_figure_is_reproduced() -> None:
+    card = _card("python-lstm")
+    if card["machine"]["python"] != platform.python_version():
+        pytest.skip(f"the card's figure is for the source of Python {card['machine']['python']}")
+    score = evaluate(rnnviz.load("python-lstm"))
+    assert score.loss_nats == pytest.approx(card["validation"]["loss_nats"], abs=1e-4)
 
 
 @pytest.mark.parametrize("name", ["imdb-lstm", "imdb-rnn"])

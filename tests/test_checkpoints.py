@@ -95,6 +95,7 @@ BROKEN = {
         lambda f: (f / checkpoints.VOCABULARY).write_text('{"kind": "character", "characters": ["a"]}'),
         "vocab.json holds 2 tokens",
     ),
+    "a card that is no card": (lambda f: (f / checkpoints.CARD).write_text("[]"), "card.json must hold"),
     "not a number": (_poison, "NaN"),
     "too much": (_more, "'extra'"),
 }
@@ -151,3 +152,13 @@ def test_a_full_disk_leaves_the_old_model(language_model: Model, tmp_path: Path)
     assert done.stdout.startswith("SaveError")
     assert "what was there before is intact" in done.stdout
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_headline_is_the_test_figure_where_there_is_one() -> None:
+    score = {"accuracy": 0.875, "texts": 1000, "loss_nats": 0.3}
+    assert (
+        checkpoints.headline({"validation": {**score, "accuracy": 0.5}, "test": score})
+        == "87.5% of 1,000 test texts right"
+    )
+    assert checkpoints.headline({"validation": {"loss_nats": 1.5}}) == "1.500 nats per character on validation text"
+    assert checkpoints.headline({}) == ""

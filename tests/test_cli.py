@@ -62,6 +62,9 @@ def test_models_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     tiny_language_model(tmp_path / "mine")
     assert "2 x 16 lstm" in _run("models").output
     assert "mine" in {row["name"] for row in json.loads(_run("models", "--json").output)}
+    tiny_language_model(tmp_path / "broken")
+    (tmp_path / "broken" / "config.json").write_text("{")
+    assert "Left out: broken" in _run("models").stderr
 
 
 def test_mistakes_are_one_sentence_with_status_2(tmp_path: Path) -> None:

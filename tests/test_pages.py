@@ -39,6 +39,8 @@ def test_first_sight_is_filled_in(name: str) -> None:
     assert not app.error
     assert app.text_area(key=TEXT_KEYS[name]).value
     assert app.title[0].value == name.capitalize()
+    app.run()
+    assert not [warning.value for warning in app.warning if "Session State" in warning.value]
     drawn = app.get("vega_lite_chart") if name != "neurons" else app.get("bidi_component")
     assert drawn
 

@@ -33,11 +33,12 @@ def render() -> None:
         "The loss sits on the last token of your text. How strongly does the network's state at each earlier step "
         "still reach it? Where the line has fallen, nothing from that step can be learned."
     )
-    st.session_state.setdefault("keep_gradient_text", _EXAMPLE)
-    text = st.text_area("Text", key="keep_gradient_text", height=110)
+    text = st.text_area("Text", key=session.default("keep_gradient_text", _EXAMPLE), height=110)
     if not text.strip():
         raise TextError("The text is empty: type a sentence to see its gradients.")
-    which = st.segmented_control("Networks", [_FRESH, _TRAINED], default=_FRESH, key="keep_gradient_kind") or _FRESH
+    which = st.segmented_control(
+        "Networks", [_FRESH, _TRAINED], key=session.default("keep_gradient_kind", _FRESH), required=True
+    )
     decays = _fresh(text) if which == _FRESH else _trained(text)
     if not decays:
         st.info("Choose at least one network.")
@@ -48,9 +49,12 @@ def render() -> None:
     state = "hidden"
     if len(states) > 1:
         state = st.segmented_control(
-            "State", states, default="hidden", key="keep_gradient_state", format_func=lambda name: f"{name} state"
+            "State",
+            states,
+            key=session.default("keep_gradient_state", "hidden"),
+            format_func=lambda name: f"{name} state",
+            required=True,
         )
-    state = state or "hidden"
     st.altair_chart(gradient_chart(decays, state), width="stretch")
     st.caption(
         "Look at the slope: a straight line downwards on this log scale is a gradient that shrinks by the same factor "
@@ -63,9 +67,9 @@ def render() -> None:
 def _fresh(text: str) -> list[GradientDecay]:
     """Untrained networks of one size and seed that guess the last character."""
     one, two, three = st.columns([3, 1, 1])
-    labels = one.multiselect("Cells", list(_CELLS), default=list(_CELLS)[:3], key="keep_gradient_cells")
-    size = two.selectbox("Units", [32, 64, 128, 256], index=1, key="keep_gradient_units")
-    seed = three.number_input("Seed", 0, 10**6, 0, key="keep_gradient_seed")
+    labels = one.multiselect("Cells", list(_CELLS), key=session.default("keep_gradient_cells", list(_CELLS)[:3]))
+    size = two.selectbox("Units", [32, 64, 128, 256], key=session.default("keep_gradient_units", 64))
+    seed = three.number_input("Seed", 0, 10**6, key=session.default("keep_gradient_seed", 0))
     st.caption(
         "Untrained, one layer, same size and seed, PyTorch's initial weights (the LSTM's forget gates start open), "
         "read character by character."
@@ -76,8 +80,8 @@ def _fresh(text: str) -> list[GradientDecay]:
 def _trained(text: str) -> list[GradientDecay]:
     """Models from disk, each with its own loss."""
     names = session.model_names()
-    default = [name for name in ("imdb-rnn", "imdb-lstm") if name in names] or names[:2]
-    chosen = st.multiselect("Models", names, default=default, key="keep_gradient_models")
+    first = [name for name in ("imdb-rnn", "imdb-lstm") if name in names] or names[:2]
+    chosen = st.multiselect("Models", names, key=session.default("keep_gradient_models", first))
     st.caption(
         "A word model's loss is the cross-entropy of the class it finds likeliest; a character model's that of the "
         "text's last character. Steps are words for the one and characters for the other."

@@ -8,7 +8,7 @@ from rnnviz import session
 from rnnviz.analysis.units import rank_by_persistence
 from rnnviz.charts.palette import scale_of
 from rnnviz.charts.text import legend_html, text_html, top_guesses, visible
-from rnnviz.checkpoints import Model
+from rnnviz.checkpoints import Model, headline
 from rnnviz.components.heatmap import heatmap
 from rnnviz.record import sample
 from rnnviz.recording import Recording
@@ -32,7 +32,9 @@ def render() -> None:
     st.html(legend_html(scale, signal))
     first, last = _window(len(recording.tokens))
     guesses = None
-    if model.config.task == "language_model" and st.toggle("Guesses for the next character", True, key="keep_guesses"):
+    if model.config.task == "language_model" and st.toggle(
+        "Guesses for the next character", key=session.default("keep_guesses", True)
+    ):
         guesses = top_guesses(recording.probabilities()[first:last], model.tokenizer.vocabulary)
     part = recording.tokens[first:last]
     strange = set(model.tokenizer.unknown(text))
@@ -55,6 +57,7 @@ def _choose_model() -> Model:
     left, _ = st.columns([2, 3])
     name = left.selectbox("Model", names, key="keep_neurons_model", format_func=_describe)
     model = session.load_model(name)
+    st.caption(headline(model.card))
     examples = session.EXAMPLES.values()
     if st.session_state.get("keep_neurons_text") in (None, *examples):
         st.session_state["keep_neurons_text"] = session.example(model)
@@ -119,9 +122,9 @@ def _continue(model: Model, text: str) -> None:
     """Let the model go on from the text."""
     st.subheader("Let it go on")
     one, two, three, four = st.columns([2, 2, 1, 1], vertical_alignment="bottom")
-    temperature = one.slider("Temperature", 0.0, 2.0, 0.7, 0.05, key="keep_temperature")
-    length = two.slider("Characters", 20, 500, 200, 20, key="keep_length")
-    seed = three.number_input("Seed", 0, 10**9, 0, key="keep_seed")
+    temperature = one.slider("Temperature", 0.0, 2.0, step=0.05, key=session.default("keep_temperature", 0.7))
+    length = two.slider("Characters", 20, 500, step=20, key=session.default("keep_length", 200))
+    seed = three.number_input("Seed", 0, 10**9, key=session.default("keep_seed", 0))
     if four.button("Go on", type="primary"):
         with st.spinner("Writing \u2026"):
             written = sample(model, text, length, temperature, int(seed))

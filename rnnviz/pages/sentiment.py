@@ -8,7 +8,7 @@ from rnnviz import session
 from rnnviz.charts.lines import sentiment_chart
 from rnnviz.charts.palette import Scale
 from rnnviz.charts.text import text_html, visible
-from rnnviz.checkpoints import Model
+from rnnviz.checkpoints import Model, headline
 from rnnviz.errors import ConfigError
 from rnnviz.recording import Prediction
 
@@ -20,11 +20,10 @@ def render() -> None:
     """Draw the page."""
     st.title("Sentiment")
     st.write("Type a film review: after every word, each network says how likely it is that the review is positive.")
-    st.session_state.setdefault("keep_review", session.EXAMPLES["review"])
-    text = st.text_area("Review", key="keep_review", height=130)
+    text = st.text_area("Review", key=session.default("keep_review", session.EXAMPLES["review"]), height=130)
     names = session.model_names("classifier")
-    default = [name for name in ("imdb-rnn", "imdb-lstm") if name in names] or names[:2]
-    chosen = st.multiselect("Models", names, default=default, key="keep_sentiment_models")
+    first = [name for name in ("imdb-rnn", "imdb-lstm") if name in names] or names[:2]
+    chosen = st.multiselect("Models", names, key=session.default("keep_sentiment_models", first))
     if not chosen:
         st.info("Choose at least one model.")
         return
@@ -57,9 +56,7 @@ def _label(predictions: list[Prediction]) -> str:
 def _words(model: Model, prediction: Prediction, label: str) -> None:
     """Spell out the words as the model read them, unknown ones marked."""
     st.subheader(model.name)
-    card = model.card.get("test") or {}
-    if "accuracy" in card:
-        st.caption(f"{card['accuracy']:.1%} right on the {card['texts']:,} reviews of its test set.")
+    st.caption(headline(model.card))
     strange = set(prediction.unknown)
     tokens = prediction.tokens[:_WORDS]
     values = prediction.probabilities[: len(tokens), prediction.labels.index(label)]
