@@ -110,12 +110,11 @@ def shown_part(model: Model, text: str) -> str:
     """
     if not text.strip():
         raise TextError("The text is empty: type something to watch the network read it.")
-    part = text if model.config.task == "classifier" else text[:LONGEST]
+    kind, part = "characters", text[:LONGEST]
     if model.config.task == "classifier":
         words = text.split()
-        part = text if len(words) <= LONGEST else " ".join(words[:LONGEST])
+        kind, part = "words", text if len(words) <= LONGEST else " ".join(words[:LONGEST])
     if part != text:
-        kind = "words" if model.config.task == "classifier" else "characters"
         st.info(f"The text is long: the pictures show its first {LONGEST:,} {kind}.")
     return part
 
