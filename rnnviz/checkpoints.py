@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ from typing import Any
 import platformdirs
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialize
 from torch import Tensor
 
 from rnnviz.config import ModelConfig
 from rnnviz.errors import CheckpointError, ConfigError, ModelNotFoundError
 from rnnviz.network import Network
-from rnnviz.storage import write_atomically, write_json
+from rnnviz.storage import json_writer, write_atomically, write_together
 from rnnviz.text import Tokenizer, tokenizer_from_dict
 
 SHIPPED = Path(__file__).parent.parent / "pretrained"
@@ -73,8 +75,9 @@ def find(name_or_path: str | Path) -> Path:
     path, known = Path(name_or_path), models()
     if str(name_or_path) in known:
         return known[str(name_or_path)]
-    if (path / CONFIG).is_file():
-        return path
+    with suppress(OSError, ValueError):  # too long for a file name, or a null character in it
+        if (path / CONFIG).is_file():
+            return path
     have = ", ".join(known) or "none"
     raise ModelNotFoundError(f"There is no model {str(name_or_path)!r}; the models here are: {have}.")
 
@@ -92,6 +95,7 @@ def load(name_or_path: str | Path, device: str | torch.device | None = None) -> 
     Raises:
         ModelNotFoundError: There is no such model.
         CheckpointError: A file is missing, damaged, or disagrees with another one.
+        ConfigError: The device cannot be used.
     """
     folder = find(name_or_path)
     try:
@@ -103,20 +107,23 @@ def load(name_or_path: str | Path, device: str | torch.device | None = None) -> 
         raise CheckpointError(
             f"{folder.name}: {VOCABULARY} holds {len(tokenizer)} tokens, {CONFIG} says vocab_size {config.vocab_size}."
         )
-    network = Network(config)
     weights = _read_weights(folder / WEIGHTS)
-    _check(folder.name, weights, export_state(network))
+    _check(folder.name, weights, config)
+    network = Network(config)
     import_state(network, weights)
     card = read_card(folder)
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    network.eval().requires_grad_(False).to(device or default_device())
+    try:
+        network.eval().requires_grad_(False).to(device or default_device())
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"The device {str(device)!r} cannot be used here ({str(error).splitlines()[0]}).") from error
     return Model(folder.resolve().name, config, tokenizer, card, network, digest)
 
 
 def save(
     folder: Path, network: Network, tokenizer: Tokenizer, card: Mapping[str, Any], dtype: torch.dtype = torch.float32
 ) -> None:
-    """Save a model folder, each file atomically, the weights last.
+    """Save a model folder; its files are put in place only when all are whole.
 
     Args:
         folder: Where to; made if need be.
@@ -130,18 +137,16 @@ def save(
         ConfigError: The tokenizer has an option that a file cannot hold.
     """
     state = {name: value.detach().to("cpu", dtype).contiguous() for name, value in export_state(network).items()}
-    write_json(folder / VOCABULARY, tokenizer.to_dict())
-    write_json(folder / CONFIG, network.config.to_dict())
-
-    def write(path: Path) -> None:
-        try:
-            save_file(state, path)
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
-
-    write_atomically(folder / WEIGHTS, write)
-    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    write_json(folder / CARD, {**card, "weights_sha256": digest})
+    weights = serialize(state)
+    digest = hashlib.sha256(weights).hexdigest()
+    write_together(
+        {
+            folder / VOCABULARY: json_writer(tokenizer.to_dict()),
+            folder / CONFIG: json_writer(network.config.to_dict()),
+            folder / WEIGHTS: lambda path: path.write_bytes(weights) and None,
+            folder / CARD: json_writer({**card, "weights_sha256": digest}),
+        }
+    )
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -159,10 +164,13 @@ def read_card(folder: Path) -> dict[str, Any]:
 def headline(card: Mapping[str, Any]) -> str:
     """Return the one figure of a card that people ask for first, or "" where it was never scored."""
     part = "test" if card.get("test") else "validation"
-    score = card.get(part) or {}
-    if "accuracy" in score:
-        return f"{score['accuracy']:.1%} of {score['texts']:,} {part} texts right"
-    return f"{score['loss_nats']:.3f} nats per character on {part} text" if "loss_nats" in score else ""
+    score = card.get(part)
+    try:
+        if "accuracy" in score:
+            return f"{score['accuracy']:.1%} of {score['texts']:,} {part} texts right"
+        return f"{score['loss_nats']:.3f} nats per character on {part} text"
+    except (KeyError, TypeError, ValueError):
+        return ""
 
 
 def update_card(folder: Path, **entries: Any) -> None:
@@ -172,7 +180,7 @@ def update_card(folder: Path, **entries: Any) -> None:
         CheckpointError: The card cannot be read.
         SaveError: It could not be written.
     """
-    write_json(folder / CARD, {**read_card(folder), **entries})
+    write_atomically(folder / CARD, json_writer({**read_card(folder), **entries}))
 
 
 def default_device() -> torch.device:
@@ -197,8 +205,16 @@ def _torch_name(name: str) -> str:
     return _OURS.sub(lambda m: f"recurrent.{m[3]}_l{m[1]}{m[2] or ''}", name)
 
 
-def _check(name: str, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Refuse weights whose names or shapes are not those that the config asks for, or that are not finite."""
+def _check(name: str, weights: Mapping[str, Tensor], config: ModelConfig) -> None:
+    """Refuse weights whose names or shapes are not those that the config asks for, or that are not finite.
+
+    The expected shapes come from a network without memory, so that an absurd config costs nothing.
+    """
+    try:
+        with torch.device("meta"):
+            expected = export_state(Network(config))
+    except (RuntimeError, TypeError, OverflowError) as error:
+        raise CheckpointError(f"{name}: {CONFIG} asks for an impossible network.") from error
     for key in expected:
         if key not in weights:
             raise CheckpointError(f"{name}: {WEIGHTS} lacks {key!r}, which {CONFIG} asks for.")

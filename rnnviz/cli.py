@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +20,7 @@ from tqdm import tqdm
 
 from rnnviz import checkpoints
 from rnnviz.config import CELL_TYPES, POOLINGS, PRECISIONS, ModelConfig, TrainConfig
-from rnnviz.errors import RnnvizError
+from rnnviz.errors import ConfigError, RnnvizError
 from rnnviz.record import record, sample
 from rnnviz.training import evaluation
 from rnnviz.training.datasets import NAMED, open_corpus, read_text
@@ -47,6 +50,12 @@ def one_sentence(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **kwargs)
         except RnnvizError as error:
             typer.echo(f"Error: {error}", err=True)
+            raise typer.Exit(2) from error
+        except (typer.Exit, typer.Abort):
+            raise
+        except (OSError, ValueError, RuntimeError) as error:
+            first = (str(error).splitlines() or [""])[0]
+            typer.echo(f"Error: {type(error).__name__}: {first}", err=True)
             raise typer.Exit(2) from error
 
     return run
@@ -125,36 +134,57 @@ def train(
         command=f"python -m rnnviz {shlex.join(words)}",
     )
     _watch(job)
-    typer.echo(f"{folder} holds the best weights, of step {job.trainer.best_step}; see `evaluate`.")
+    score = job.finish()
+    typer.echo(f"{folder} holds the best weights, of step {job.trainer.best_step}: {score.loss_nats:.4f} nats.")
 
 
 def _watch(job: Job) -> None:
-    """Run the job under a progress bar; Ctrl-C saves."""
+    """Run the job under a progress bar; Ctrl-C saves and leaves with status 130."""
     trainer = job.trainer
     bar = tqdm(total=trainer.steps, initial=trainer.step, unit="step", mininterval=1.0, dynamic_ncols=True)
     smooth, seconds, tokens = None, trainer.seconds, 0
     try:
-        for step in job.steps():
-            smooth = step.loss_nats if smooth is None else 0.98 * smooth + 0.02 * step.loss_nats
-            tokens += step.tokens
-            speed = tokens / max(1e-9, trainer.seconds - seconds)
-            bar.set_postfix(loss=f"{smooth:.4f}", tokens_per_s=f"{speed:,.0f}", refresh=False)
-            bar.update()
-            if step.score is not None:
-                accuracy = getattr(step.score, "accuracy", None)
-                also = "" if accuracy is None else f", accuracy {accuracy:.4f}"
-                mark = " *" if step.is_best else ""
-                bar.write(f"step {step.step}: validation {step.score.loss_nats:.4f} nats{also}{mark}")
-    except KeyboardInterrupt:
-        job.save()
-        typer.echo(f"\nStopped at step {trainer.step} and saved; the same command with --resume goes on.", err=True)
-        raise typer.Exit(130) from None
+        with _stop_between_steps() as asked_to_stop:
+            for step in job.steps():
+                smooth = step.loss_nats if smooth is None else 0.98 * smooth + 0.02 * step.loss_nats
+                tokens += step.tokens
+                speed = tokens / max(1e-9, trainer.seconds - seconds)
+                bar.set_postfix(loss=f"{smooth:.4f}", tokens_per_s=f"{speed:,.0f}", refresh=False)
+                bar.update()
+                if step.score is not None:
+                    accuracy = getattr(step.score, "accuracy", None)
+                    also = "" if accuracy is None else f", accuracy {accuracy:.4f}"
+                    mark = " *" if step.is_best else ""
+                    bar.write(f"step {step.step}: validation {step.score.loss_nats:.4f} nats{also}{mark}")
+                if asked_to_stop.is_set() and not trainer.finished:
+                    job.save()
+                    typer.echo(f"\nSaved at step {trainer.step}; the same command with --resume goes on.", err=True)
+                    raise typer.Exit(130)
     except FloatingPointError as error:
         typer.echo(f"Error: {error}; lower --learning-rate or --clip, and start anew.", err=True)
         raise typer.Exit(2) from error
     finally:
         bar.close()
-    job.finish()
+
+
+@contextmanager
+def _stop_between_steps() -> Iterator[threading.Event]:
+    """Let the first Ctrl-C or termination ask for a stop after the step in hand; the second ends the program."""
+    asked = threading.Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.getsignal(number) for number in signals}
+
+    def ask(number: int, frame: object) -> None:
+        asked.set()
+        signal.signal(number, previous[number])
+
+    for number in signals:
+        signal.signal(number, ask)
+    try:
+        yield asked
+    finally:
+        for number in signals:
+            signal.signal(number, previous[number])
 
 
 def _text_of(text: str | None, file: Path | None) -> str:
@@ -177,19 +207,22 @@ def evaluate(
     data: Annotated[str | None, typer.Option(help=f"{_DATA_HELP} Default: what the model was trained on.")] = None,
     data_folder: DataFolder = None,
     split: Annotated[
-        str, typer.Option(help="validation, or test where the data has one; of your own file: all.")
+        str, typer.Option(help="validation, or test; of your own file everything is scored.")
     ] = "validation",
-    text_column: Annotated[str, typer.Option(help="The table's column of texts.")] = "text",
-    label_column: Annotated[str, typer.Option(help="The table's column of classes.")] = "label",
+    text_column: Annotated[str | None, typer.Option(help="The table's column of texts.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="The table's column of classes.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     update_card: Annotated[bool, typer.Option("--update-card", help="Write the score into the model's card.")] = False,
 ) -> None:
     """Score a model: nats and bits per character, or accuracy, loss and confusion counts."""
+    if update_card and data is not None:
+        raise ConfigError("A card holds the scores on the model's own data: leave --data or --update-card out.")
     model = checkpoints.load(name)
     score = evaluation.evaluate(
         model, data, split, data_folder=data_folder, text_column=text_column, label_column=label_column
     )
     values = score.to_dict()
+    split = split if data is None or data in NAMED else "all"
     if update_card:
         command = f"python -m rnnviz evaluate {model.name} --split {split}"
         checkpoints.update_card(checkpoints.find(name), **{split: values | {"command": command}})

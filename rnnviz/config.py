@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
@@ -171,11 +172,13 @@ class TrainConfig(_Settings):
         for name in ("batch_size", "bptt", "max_length", "validate_every", "patience", "save_every"):
             _positive_int(name, getattr(self, name))
         for name in ("epochs", "learning_rate", "clip"):
-            _require(getattr(self, name) > 0, f"{name} must be more than 0, got {getattr(self, name)!r}.")
+            value = getattr(self, name)
+            _require(0 < value < math.inf, f"{name} must be more than 0 and finite, got {value!r}.")
         for name in ("decay", "prefix_loss", "word_dropout"):
             _require(0 <= getattr(self, name) <= 1, f"{name} must be between 0 and 1, got {getattr(self, name)!r}.")
         for name in ("warmup_steps", "weight_decay", "seed"):
-            _require(getattr(self, name) >= 0, f"{name} must not be negative, got {getattr(self, name)!r}.")
+            value = getattr(self, name)
+            _require(0 <= value < 2**63, f"{name} must not be negative, nor 2^63 or more, got {value!r}.")
         _require(
             self.precision in PRECISIONS, f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}."
         )

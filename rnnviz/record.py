@@ -13,13 +13,14 @@ from rnnviz.checkpoints import Model
 from rnnviz.errors import ConfigError
 from rnnviz.network import Network, at_end, reverse_within
 from rnnviz.recording import Prediction, Recording, softmax
-from rnnviz.text import pad
+from rnnviz.text import pad, read
 
 LOOP_FROM_BATCH = 16
 """Batch size from which one loop with all gates beats the fused layer plus the gates rebuilt from its output."""
 
 _STEPS_A_CHUNK = 256
 _PREFIXES_A_BATCH = 64
+_COLDEST = 1e-4
 
 
 def record(model: Model, text: str) -> Recording:
@@ -45,18 +46,17 @@ def record_batch(model: Model, texts: Sequence[str]) -> list[Recording]:
     Raises:
         TextError: One of the texts has no token.
     """
-    rows = [model.tokenizer.encode(text) for text in texts]
-    ids, lengths = pad(rows)
+    read_in = [read(model.tokenizer, text) for text in texts]
+    ids, lengths = pad([ids for ids, _ in read_in])
     device = model.network.device
     layers, logits = record_network(
         model.network, torch.from_numpy(ids).to(device), torch.from_numpy(lengths).to(device)
     )
     recordings = []
-    for i, (text, length) in enumerate(zip(texts, lengths.tolist(), strict=True)):
+    for i, ((_, tokens), length) in enumerate(zip(read_in, lengths.tolist(), strict=True)):
         signals = {name: _stacked([layer[name][:length, i] for layer in layers]) for name in layers[0]}
-        tokens = tuple(model.tokenizer.tokens(text))
         out = logits[:length, i].cpu().numpy()
-        recordings.append(Recording(model.name, model.config.cell_type, tokens, signals, out))
+        recordings.append(Recording(model.name, model.config.cell_type, tuple(tokens), signals, out))
     return recordings
 
 
@@ -77,6 +77,11 @@ def record_network(network: Network, ids: Tensor, lengths: Tensor) -> tuple[list
     Returns:
         For each layer signal name -> (time, batch, unit), and the logits (time, batch, output).
     """
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # TF32 would cost three digits
+        return _record_network(network, ids, lengths)
+
+
+def _record_network(network: Network, ids: Tensor, lengths: Tensor) -> tuple[list[Gates], Tensor]:
     x = network.embedding(ids.T)
     layers = []
     for layer in range(network.config.num_layers):
@@ -207,13 +212,14 @@ def predict(model: Model, text: str) -> Prediction:
     """
     if model.config.task != "classifier":
         raise ConfigError(f"{model.name} is a language model; sentiment needs a classifier.")
-    ids = torch.from_numpy(model.tokenizer.encode(text)).to(model.network.device)
+    row, tokens = read(model.tokenizer, text)
+    ids = torch.from_numpy(row).to(model.network.device)
     if model.config.bidirectional:
         logits = torch.cat(list(_prefix_logits(model.network, ids)))
     else:
         logits = model.network(ids[None]).logits[0]
-    tokens, unknown = tuple(model.tokenizer.tokens(text)), tuple(model.tokenizer.unknown(text))
-    return Prediction(model.name, tokens, unknown, model.config.labels, softmax(logits.cpu().numpy()))
+    unknown = tuple(model.tokenizer.unknown(text))
+    return Prediction(model.name, tuple(tokens), unknown, model.config.labels, softmax(logits.cpu().numpy()))
 
 
 def _prefix_logits(network: Network, ids: Tensor) -> Iterator[Tensor]:
@@ -243,8 +249,11 @@ def sample(model: Model, prompt: str, length: int = 200, temperature: float = 1.
     """
     if model.config.task != "language_model":
         raise ConfigError(f"{model.name} is a classifier; only a language model can go on writing.")
-    if length < 1 or not 0 <= temperature < float("inf"):
-        raise ConfigError(f"length must be at least 1 and temperature not negative, got {length} and {temperature}.")
+    if length < 1 or not 0 <= temperature < float("inf") or not 0 <= seed < 2**63:
+        raise ConfigError(
+            f"length must be at least 1, temperature not negative and seed between 0 and 2^63, "
+            f"got {length}, {temperature} and {seed}."
+        )
     network, generator = model.network, torch.Generator().manual_seed(seed)
     ids = torch.from_numpy(model.tokenizer.encode(prompt)).to(network.device)[None]
     written, state = [], None
@@ -252,7 +261,7 @@ def sample(model: Model, prompt: str, length: int = 200, temperature: float = 1.
         logits, state = network(ids, state=state)
         scores = logits[0, -1].float().cpu()
         scores[0] = -torch.inf
-        if temperature:
+        if temperature > _COLDEST:
             chosen = torch.multinomial(torch.softmax((scores - scores.max()) / temperature, 0), 1, generator=generator)
         else:
             chosen = scores.argmax()[None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ class Recording:
         """Return the softmax of the logits, float64 (time, output)."""
         return softmax(self.logits)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write a compressed .npz: each signal by name, `logits`, `tokens` (JSON as UTF-8 bytes), `meta` likewise.
 
         Raises:
@@ -78,10 +79,10 @@ class Recording:
             with temporary.open("wb") as file:
                 np.savez_compressed(file, **arrays)
 
-        write_atomically(path, write)
+        write_atomically(Path(path), write)
 
     @classmethod
-    def load(cls, path: Path) -> Recording:
+    def load(cls, path: Path | str) -> Recording:
         """Read what `save` wrote; never unpickles.
 
         Raises:
@@ -93,7 +94,7 @@ class Recording:
                 signals = {name: file[name] for name in meta["signals"]}
                 tokens = tuple(_unpack(file["tokens"]))
                 return cls(meta["model_id"], meta["cell_type"], tokens, signals, file["logits"])
-        except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"{path}: not a recording saved by rnnviz ({error})") from error
 
 

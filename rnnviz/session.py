@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import wraps
 
@@ -16,10 +17,13 @@ from rnnviz.errors import ModelNotFoundError, RnnvizError, TextError
 from rnnviz.network import Network
 from rnnviz.record import predict, record
 from rnnviz.recording import Prediction, Recording
-from rnnviz.text import CharTokenizer
+from rnnviz.text import CharTokenizer, read
 
 LONGEST = 2000
 """Tokens of a text that the pictures show; what comes after them is kept but not drawn."""
+
+_SEEDING = threading.Lock()
+"""Torch's generator is the process's: two users' networks are made one after the other."""
 
 LONGEST_GRADIENT = 300
 """Tokens of a text whose gradients are measured, from its end."""
@@ -66,13 +70,31 @@ def load_model(name: str) -> Model:
         ModelNotFoundError: There is none of this name.
         CheckpointError: It cannot be read.
     """
-    stat = (checkpoints.find(name) / checkpoints.WEIGHTS).stat()
-    return _load(name, (stat.st_mtime_ns, stat.st_size))
+    return _load(name, _version(name))
 
 
 @st.cache_resource(max_entries=16, show_spinner="Loading the model \u2026")
 def _load(name: str, version: tuple[int, int]) -> Model:
     return checkpoints.load(name)
+
+
+@st.cache_data(max_entries=1000, show_spinner=False)
+def _task(name: str, version: tuple[int, int]) -> tuple[str, str]:
+    """Return a model's task, or "" and why it cannot be read; looked up once, however many models there are."""
+    try:
+        return _load(name, version).config.task, ""
+    except RnnvizError as error:
+        return "", str(error)
+
+
+def _version(name: str) -> tuple[int, int]:
+    stat = (checkpoints.find(name) / checkpoints.WEIGHTS).stat()
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _key(model: Model) -> tuple[str, str, str]:
+    """What tells one model's results from another's in the shared caches."""
+    return model.name, model.digest, str(model.config)
 
 
 def model_names(task: str | None = None) -> list[str]:
@@ -85,10 +107,10 @@ def model_names(task: str | None = None) -> list[str]:
     """
     tasks = {}
     for name in checkpoints.models():
-        try:
-            tasks[name] = load_model(name).config.task
-        except RnnvizError as error:
-            st.warning(str(error))
+        tasks[name], trouble = _task(name, _version(name))
+        if trouble:
+            st.warning(trouble)
+            del tasks[name]
     names = [name for name in tasks if task in (None, tasks[name])]
     if not names:
         raise ModelNotFoundError("There is no model here yet: train one with `python -m rnnviz train`.")
@@ -112,43 +134,54 @@ def shown_part(model: Model, text: str) -> str:
         raise TextError("The text is empty: type something to watch the network read it.")
     kind, part = "characters", text[:LONGEST]
     if model.config.task == "classifier":
-        words = text.split()
-        kind, part = "words", text if len(words) <= LONGEST else " ".join(words[:LONGEST])
+        tokens = model.tokenizer.tokens(text)
+        kind, part = "words", text if len(tokens) <= LONGEST else " ".join(tokens[:LONGEST])
     if part != text:
         st.info(f"The text is long: the pictures show its first {LONGEST:,} {kind}.")
     return part
 
 
 def recording(model: Model, text: str) -> Recording:
-    """Return the recording of a text, made once for all users and all choices of signal, layer and unit."""
-    return _record(model, model.digest, text)
+    """Return the recording of a text, made once: shared by all users, and kept for each whatever the others do."""
+    key = (*_key(model), text)
+    kept = st.session_state.get("recording")
+    if kept is None or kept[0] != key:
+        kept = st.session_state["recording"] = (key, _record(model, *key))
+    return kept[1]
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the text \u2026")
-def _record(_model: Model, digest: str, text: str) -> Recording:
+def _record(_model: Model, name: str, digest: str, config: str, text: str) -> Recording:
     return record(_model, text)
 
 
 def prediction(model: Model, text: str) -> Prediction:
     """Return what a classifier makes of a text, made once."""
-    return _predict(model, model.digest, text)
+    return _predict(model, *_key(model), text)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _predict(_model: Model, digest: str, text: str) -> Prediction:
+def _predict(_model: Model, name: str, digest: str, config: str, text: str) -> Prediction:
     return predict(_model, text)
+
+
+def say_where_cut(labels_and_lengths: list[tuple[str, int]]) -> None:
+    """Tell which networks' texts were cut to their ends for the gradient."""
+    cut = [f"{label} ({length:,} steps)" for label, length in labels_and_lengths if length > LONGEST_GRADIENT]
+    if cut:
+        st.info(f"The text is long: gradients are measured over its last {LONGEST_GRADIENT} steps. {', '.join(cut)}")
 
 
 def trained_decay(model: Model, text: str) -> GradientDecay:
     """Return the gradient decay of a model's own loss on a text's end, made once."""
-    return _trained_decay(model, model.digest, text)
+    return _trained_decay(model, *_key(model), text)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Measuring gradients \u2026")
-def _trained_decay(_model: Model, digest: str, text: str) -> GradientDecay:
-    ids = _model.tokenizer.encode(text)[-LONGEST_GRADIENT:]
-    tokens = _model.tokenizer.tokens(text)[-LONGEST_GRADIENT:]
-    return gradient_decay(_model.network, ids, tokens, _model.name)
+def _trained_decay(_model: Model, name: str, digest: str, config: str, text: str) -> GradientDecay:
+    ids, tokens = read(_model.tokenizer, text)
+    most = LONGEST_GRADIENT + (_model.config.task == "language_model")
+    return gradient_decay(_model.network, ids[-most:], tokens[-most:], _model.name)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Measuring gradients \u2026")
@@ -162,9 +195,9 @@ def fresh_decay(cell_type: str, label: str, hidden_size: int, seed: int, text: s
     """
     text = text[-LONGEST_GRADIENT - 1 :]
     tokenizer = CharTokenizer.fit(text)
-    generator_state = torch.get_rng_state()
-    torch.manual_seed(seed)
     size = len(tokenizer)
-    network = Network(ModelConfig("language_model", cell_type, size, size, 32, hidden_size))
-    torch.set_rng_state(generator_state)
+    config = ModelConfig("language_model", cell_type, size, size, 32, hidden_size)
+    with _SEEDING, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Network(config)
     return gradient_decay(network, tokenizer.encode(text), tokenizer.tokens(text), label)

@@ -5,50 +5,65 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rnnviz.errors import SaveError
 
+Write = Callable[[Path], None]
+_MARK = ".unfinished"
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in place in one step.
+
+def write_together(files: Mapping[Path, Write]) -> None:
+    """Write several files: each first beside its place, and only when all are whole are they put in place, in order.
 
     Args:
-        path: The file to make or replace.
-        write: Called with the temporary file's path.
+        files: For each path a function that fills the temporary file whose path it is given.
 
     Raises:
-        SaveError: The folder cannot be made or the file not written (a full disk, no permission); a file that was
-            at `path` before is untouched.
+        SaveError: One could not be written (a full disk, no permission); all that was there before is untouched.
     """
-    temporary = None
+    ready: list[tuple[Path, Path]] = []
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        for path, write in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_MARK, dir=path.parent)
+            os.close(handle)
+            temporary = Path(name)
+            ready.append((temporary, path))
+            write(temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)
+        for temporary, path in ready:
+            temporary.replace(path)
     except OSError as error:
         raise SaveError(
             f"{path} could not be written ({error.strerror or error}); what was there before is intact. "
             "Free some space or choose another folder."
         ) from error
     finally:
-        if temporary is not None:
+        for temporary, _ in ready:
             temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file atomically, UTF-8, indented.
+def write_atomically(path: Path, write: Write) -> None:
+    """Write one file; see `write_together`.
 
     Raises:
-        SaveError: It could not be written.
+        SaveError: It could not be written; a file that was there before is untouched.
     """
+    write_together({path: write})
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process left half written in a folder."""
+    for path in folder.glob(f".*{_MARK}"):
+        path.unlink(missing_ok=True)
+
+
+def json_writer(value: Any) -> Write:
+    """Return the function that writes a value as indented UTF-8 JSON, for `write_together`."""
     text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", errors="surrogatepass"))
+    return lambda path: path.write_text(text, encoding="utf-8", errors="surrogatepass") and None

@@ -45,7 +45,7 @@ def tiny_language_model(folder: Path, cell_type: str = "lstm", **shape: object) 
     size = len(tokenizer)
     config = ModelConfig("language_model", cell_type, size, size, 8, 16, **{"num_layers": 2, **shape})
     checkpoints.save(folder, Network(config), tokenizer, {"name": folder.name})
-    return checkpoints.load(folder)
+    return checkpoints.load(folder, device="cpu")
 
 
 def tiny_classifier(folder: Path, cell_type: str = "lstm", **shape: object) -> Model:
@@ -55,7 +55,7 @@ def tiny_classifier(folder: Path, cell_type: str = "lstm", **shape: object) -> M
         "classifier", cell_type, len(tokenizer), 2, 8, 16, padding_index=0, labels=("negative", "positive"), **shape
     )
     checkpoints.save(folder, Network(config), tokenizer, {"name": folder.name})
-    return checkpoints.load(folder)
+    return checkpoints.load(folder, device="cpu")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import rnnviz
 from rnnviz import checkpoints
 from rnnviz.checkpoints import Model
 from rnnviz.config import CELL_TYPES
-from rnnviz.errors import CheckpointError, ModelNotFoundError, SaveError
+from rnnviz.errors import CheckpointError, ConfigError, ModelNotFoundError, SaveError
 from rnnviz.storage import write_atomically
 from tests.conftest import ROOT, tiny_classifier, tiny_language_model
 
@@ -81,6 +81,8 @@ BROKEN = {
     "a pickle": (_pickle, "cannot be read"),
     "no weights": (lambda f: (f / checkpoints.WEIGHTS).write_bytes(b""), "cannot be read"),
     "size disagrees": (lambda f: _edit_config(f, hidden_size=17), r"has shape \(64, 8\).* asks for \(68, 8\)"),
+    "a size beyond memory": (lambda f: _edit_config(f, hidden_size=10**6), "has shape"),
+    "a size beyond numbers": (lambda f: _edit_config(f, hidden_size=10**30), "impossible network"),
     "layers missing": (lambda f: _edit_config(f, num_layers=3), "lacks 'recurrent.weight_ih_l2'"),
     "layers too many": (lambda f: _edit_config(f, num_layers=1), "holds 'recurrent"),
     "another cell": (lambda f: _edit_config(f, cell_type="gru"), "has shape"),
@@ -117,6 +119,10 @@ def test_a_missing_model_lists_those_there_are(tmp_path: Path, monkeypatch: pyte
     assert "mine" in rnnviz.models()
     with pytest.raises(ModelNotFoundError, match=r"no model 'nope'.*mine"):
         rnnviz.load("nope")
+    with pytest.raises(ModelNotFoundError):
+        rnnviz.load("x" * 300)
+    with pytest.raises(ConfigError, match="device"):
+        rnnviz.load("mine", device="meta2")
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -138,12 +144,13 @@ def test_a_full_disk_leaves_the_old_model(language_model: Model, tmp_path: Path)
     folder = tmp_path / "tiny-lm"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     code = (
-        "import sys, resource, signal, rnnviz; from rnnviz import checkpoints\n"
+        "import dataclasses, resource, signal, sys, rnnviz\n"
+        "from rnnviz import checkpoints; from rnnviz.network import Network\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "model = rnnviz.load(sys.argv[1])\n"
-        "model.network.head.bias.data.add_(1)\n"
+        "other = Network(dataclasses.replace(model.config, hidden_size=24))\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, (4096, {resource.RLIM_INFINITY}))\n"
-        "try:\n    checkpoints.save(checkpoints.find(sys.argv[1]), model.network, model.tokenizer, model.card)\n"
+        "try:\n    checkpoints.save(checkpoints.find(sys.argv[1]), other, model.tokenizer, model.card)\n"
         "except rnnviz.RnnvizError as error:\n    print(type(error).__name__, error)\n"
     )
     done = subprocess.run(
@@ -161,4 +168,6 @@ def test_headline_is_the_test_figure_where_there_is_one() -> None:
         == "87.5% of 1,000 test texts right"
     )
     assert checkpoints.headline({"validation": {"loss_nats": 1.5}}) == "1.500 nats per character on validation text"
-    assert checkpoints.headline({}) == ""
+    assert (
+        checkpoints.headline({}) == checkpoints.headline({"test": 3}) == checkpoints.headline({"test": {"x": 1}}) == ""
+    )

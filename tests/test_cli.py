@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import rnnviz
+from rnnviz import checkpoints
 from rnnviz.cli import app
 from rnnviz.recording import Recording
 from tests.conftest import tiny_classifier, tiny_language_model
@@ -35,21 +36,34 @@ def test_evaluate_a_language_model(tmp_path: Path) -> None:
 
 
 def test_evaluate_a_classifier_and_write_its_card(tmp_path: Path) -> None:
-    model = tiny_classifier(tmp_path / "m")
+    tiny_classifier(tmp_path / "m")
     rows = "".join(f"the film {i} was {('bad', 'good')[i % 2]},{i % 2}\n" for i in range(40))
     (tmp_path / "t.csv").write_text("text,label\n" + rows)
-    done = _run("evaluate", str(tmp_path / "m"), "--data", str(tmp_path / "t.csv"), "--json", "--update-card")
-    found = json.loads(done.output)
+    name, data = str(tmp_path / "m"), str(tmp_path / "t.csv")
+    found = json.loads(_run("evaluate", name, "--data", data, "--json").output)
     assert np.sum(found["confusion"]) == found["texts"] == 40
+    assert found["split"] == "all"
+    assert "confusion" in _run("evaluate", name, "--data", data).output
+    assert "leave --data" in _run("evaluate", name, "--data", data, "--update-card").stderr
+    (tmp_path / "some.csv").write_text("review,verdict\ngood film,positive\n")
+    columns = ["--text-column", "review", "--label-column", "verdict"]
+    found = json.loads(_run("evaluate", name, "--data", str(tmp_path / "some.csv"), *columns, "--json").output)
+    assert found["texts"] == 1
+    (tmp_path / "other.csv").write_text("text,label\ngood film,great\n")
+    assert "holds the class 'great'" in _run("evaluate", name, "--data", str(tmp_path / "other.csv")).stderr
+    command = f"python -m rnnviz train m --data={tmp_path / 'big.csv'} --text-column review --label-column verdict"
+    (tmp_path / "big.csv").write_text("review,verdict\n" + rows)
+    checkpoints.update_card(tmp_path / "m", command=command)
+    found = json.loads(_run("evaluate", name, "--json", "--update-card").output)
+    assert 0 < found["texts"] < 40, "the part of its own data that was held out"
     assert rnnviz.load(tmp_path / "m").card["validation"]["accuracy"] == found["accuracy"]
-    assert "confusion" in _run("evaluate", str(tmp_path / "m"), "--data", str(tmp_path / "t.csv")).output
-    assert model.card["name"] == "m"
 
 
 def test_sample_and_record(tmp_path: Path) -> None:
     tiny_language_model(tmp_path / "m")
     done = _run("sample", str(tmp_path / "m"), "--prompt", "the ", "--length", "30")
     assert done.output.startswith("the ")
+    assert _run("sample", str(tmp_path / "m"), "--prompt", "a", "--temperature", "1e-46").exit_code == 0
     assert len(done.output) == 4 + 30 + 1
     for words, typed in ((["--text", "the fox"], None), ([], "the fox")):
         done = _run("record", str(tmp_path / "m"), "--output", str(tmp_path / "r.npz"), *words, typed=typed)
@@ -83,6 +97,10 @@ def test_mistakes_are_one_sentence_with_status_2(tmp_path: Path) -> None:
         ("train", "x", "--data", "python", "--bidirectional"): "cannot generate",
         ("train", "x", "--data", "nope"): "There is no data",
         ("train", "x", "--data", "python", "--epochs", "0"): "epochs must be",
+        ("train", "x", "--data", "python", "--epochs", "inf"): "epochs must be",
+        ("train", "x", "--data", "python", "--seed", "9" * 23): "seed must not",
+        ("evaluate", "x" * 300): "There is no model",
+        ("sample", name, "--seed", "9" * 23): "seed between",
     }
     for words, message in cases.items():
         done = _run(*words)

@@ -1,9 +1,12 @@
 """Corpora: by name, from archives, and the user's own files; each mistake is one sentence."""
 
 import gzip
+import hashlib
+import http.server
 import io
-import os
 import tarfile
+import threading
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +23,6 @@ def test_python_needs_no_download_and_splits_by_file() -> None:
     assert files["validation"] > 20
     assert 0.02 < len(corpus.validation) / (len(corpus.train) + len(corpus.validation)) < 0.25
     assert "def " in corpus.validation
-    assert in_tenths("a") == in_tenths("a")
     assert 50 < sum(in_tenths(str(i)) for i in range(1000)) < 150
 
 
@@ -47,6 +49,26 @@ def test_a_table_of_ones_own(suffix: str, tmp_path: Path) -> None:
     assert not set(corpus.train.texts) & set(corpus.validation.texts)
 
 
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (["None", "all"], ("None", "all")),
+        (["NA", "EU"], ("EU", "NA")),
+        ([0, 1], ("negative", "positive")),
+        ([0, 1, None], ("negative", "positive")),
+        ([False, True], ("negative", "positive")),
+        ([1, 2, 3], ("1", "2", "3")),
+        ([1.5, 2.5], ("1.5", "2.5")),
+    ],
+)
+def test_labels_stay_what_they_are(labels: list, classes: tuple, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"text": [f"text {i}" for i in range(120)], "label": (labels * 120)[:120]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    corpus = open_corpus(str(tmp_path / "t.csv"))
+    assert corpus.classes == classes
+    assert len(corpus.train) + len(corpus.validation) == frame["label"].notna().sum()
+
+
 def test_mistakes_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9 " * 20)
     (tmp_path / "short.txt").write_text("a")
@@ -55,6 +77,7 @@ def test_mistakes_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "few.csv").write_text("text,label\na,b\nc,d\n")
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "bad.parquet").write_bytes(b"nonsense")
+    (tmp_path / "bad.txt.gz").write_bytes(gzip.compress(b"hello " * 99)[:-20] + b"x" * 20)
     cases = {
         "latin.txt": "not UTF-8",
         "short.txt": "holds 1 characters",
@@ -63,7 +86,9 @@ def test_mistakes_are_one_sentence(tmp_path: Path) -> None:
         "few.csv": "some dozens",
         "empty.csv": "cannot be read as a table",
         "bad.parquet": "cannot be read as a table",
+        "bad.txt.gz": "cannot be read",
         "missing.txt": "There is no data",
+        "x" * 300: "There is no data",
     }
     for name, message in cases.items():
         with pytest.raises(DataError, match=message) as caught:
@@ -80,7 +105,26 @@ def test_no_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         open_corpus("shakespeare")
 
 
-def test_downloads_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_downloads_are_checked_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("RNNVIZ_DATA", raising=False)
+    (tmp_path / "input.txt").write_text("to be or not " * 100)
+    right = hashlib.sha256((tmp_path / "input.txt").read_bytes()).hexdigest()
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/input.txt"
+        monkeypatch.setitem(datasets._DOWNLOADS, "tinyshakespeare.txt", (address, f"sha256:{'0' * 64}"))
+        with pytest.raises(DataError, match="could not be downloaded"):
+            open_corpus("shakespeare")
+        monkeypatch.setitem(datasets._DOWNLOADS, "tinyshakespeare.txt", (address, f"sha256:{right}"))
+        monkeypatch.setattr(datasets, "_SHAKESPEARE_SHA256", right)
+        first = open_corpus("shakespeare")
+        server.shutdown()
+    assert open_corpus("shakespeare").train == first.train, "the second time it comes from the cache"
+
+
+def test_a_data_folder_is_checked(tmp_path: Path) -> None:
     (tmp_path / "tinyshakespeare.txt").write_text("not it " * 100)
     with pytest.raises(DataError, match="checksum differs"):
         open_corpus("shakespeare", tmp_path)
@@ -131,4 +175,3 @@ def test_shakespeare_splits_in_text_order(data_folder: Path) -> None:
     corpus = open_corpus("shakespeare", data_folder)
     assert len(corpus.train) == 1_003_854
     assert len(corpus.validation) == 111_540
-    assert os.environ["RNNVIZ_DATA"]

@@ -1,6 +1,7 @@
 """Each page under AppTest: useful at first sight, one sentence for bad input, no model run for a slider."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import patch
 
@@ -84,6 +85,30 @@ def test_long_text_says_what_is_shown() -> None:
     assert "first 2,000 characters" in app.info[0].value
 
 
+def test_words_are_counted_as_the_tokenizer_does() -> None:
+    app = _page("sentiment")
+    app.text_area(key="keep_review").set_value("a," * 3000).run()
+    assert "first 2,000 words" in app.info[0].value
+    assert any("first 300 of 2,000 words" in caption.value for caption in app.caption)
+
+
+def test_a_long_text_is_cut_for_gradients_and_the_page_says_so() -> None:
+    app = _page("gradients")
+    app.text_area(key="keep_gradient_text").set_value("ab" * 150 + "c").run()
+    assert not app.info
+    app.text_area(key="keep_gradient_text").set_value("ab" * 150 + "cd").run()
+    assert "301 steps" in app.info[0].value
+
+
+def test_fresh_networks_do_not_depend_on_what_others_do_meanwhile() -> None:
+    session.fresh_decay.clear()
+    texts = [f"text number {i} of many" for i in range(12)]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda text: session.fresh_decay("lstm", "LSTM", 32, 0, text).loss_nats, texts))
+    session.fresh_decay.clear()
+    assert together == [session.fresh_decay("lstm", "LSTM", 32, 0, text).loss_nats for text in texts]
+
+
 def test_sliders_do_not_run_the_model() -> None:
     app = _page("neurons")
     with patch.object(session, "record", side_effect=AssertionError("the model was run")):
@@ -142,7 +167,7 @@ def test_gradients_of_chosen_cells_and_of_trained_models() -> None:
     app.session_state["keep_gradient_kind"] = "Trained networks"
     app.run()
     assert not app.exception
-    assert [metric.label for metric in app.metric] == ["Half-life, imdb-rnn", "Half-life, imdb-lstm"]
+    assert [metric.label for metric in app.metric] == ["Half-life, tiny-lm"]
 
 
 def test_sentiment_shows_every_model_and_marks_unknown_words() -> None:

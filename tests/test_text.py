@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnviz.errors import ConfigError, TextError
-from rnnviz.text import CharTokenizer, WordTokenizer, pad, tokenizer_from_dict
+from rnnviz.text import CharTokenizer, WordTokenizer, pad, read, tokenizer_from_dict
 
 ANY_TEXT = st.text(st.characters(categories=("L", "M", "N", "P", "S", "Z", "C")), min_size=1)
 
@@ -59,6 +59,10 @@ def test_standardize_html_contractions_and_pictographs() -> None:
         "it", "wasn't", "good", "don't", "quoted", "well", "made", "3", "4",
     ]  # fmt: skip
     assert tokenizer.tokens("great\U0001f600film") == ["great", "\U0001f600", "film"]
+    assert tokenizer.tokens("\u2764\ufe0f \U0001f44d\U0001f3fd") == ["\u2764", "\U0001f44d"]
+    assert tokenizer.tokens("&amp; good&quot; don&#39;t `so` 2^3 a < b") == [
+        "good", "don't", "so", "2", "3", "a", "b",
+    ]  # fmt: skip
     assert tokenizer.tokens("\u0939\u093f\u0928\u094d\u0926\u0940") == ["\u0939\u093f\u0928\u094d\u0926\u0940"]
 
 
@@ -121,6 +125,15 @@ def test_bad_vocabularies_are_refused() -> None:
         WordTokenizer(["a", "a"])
     with pytest.raises(ConfigError, match="function"):
         WordTokenizer([], standardize=str.upper).to_dict()
+
+
+@pytest.mark.parametrize("padding", ["post", "pre"])
+def test_padding_is_masked(padding: str) -> None:
+    tokenizer = WordTokenizer(["a", "b"], output_sequence_length=5, padding=padding)
+    ids, tokens = read(tokenizer, "a zz b")
+    assert ids.tolist() == [2, 1, 3]
+    assert tokens == ["a", "zz", "b"]
+    assert read(CharTokenizer(["a"]), "za")[0].tolist() == [0, 1]
 
 
 def test_pad() -> None:

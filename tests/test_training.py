@@ -1,6 +1,5 @@
 """Training: the loop learns, and a killed run goes on as if nothing had happened."""
 
-import csv
 import itertools
 import math
 import os
@@ -17,7 +16,7 @@ import torch
 
 import rnnviz
 from rnnviz.config import TrainConfig
-from rnnviz.errors import CheckpointError, ConfigError, DataError
+from rnnviz.errors import CheckpointError, ConfigError, DataError, SaveError
 from rnnviz.training.batches import Buckets, Streams, by_length
 from rnnviz.training.datasets import CharCorpus, TextCorpus, Texts
 from rnnviz.training.job import RESUME, Job
@@ -81,50 +80,39 @@ def test_resuming_repeats_the_run_step_for_step(make: object, tmp_path: Path) ->
     assert (tmp_path / "a" / "training.csv").read_text() == (tmp_path / "b" / "training.csv").read_text()
 
 
-def _losses(folder: Path) -> list[tuple[str, str]]:
-    with (folder / "training.csv").open() as file:
-        return [(row["step"], row["loss_nats"]) for row in csv.DictReader(file)]
-
-
-def test_kill_9_then_resume_is_as_if_nothing_had_happened(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 130)])
+def test_a_stopped_run_goes_on_as_if_nothing_had_happened(how: int, status: int, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("abcab cabca bcabc. " * 400)
     command = [sys.executable, "-m", "rnnviz", "train", "m", "--data", str(tmp_path / "text.txt"), "--hidden", "16"]
-    command += ["--embedding", "8", "--layers", "2", "--dropout", "0.3", "--epochs", "20", "--batch-size", "8"]
-    command += ["--bptt", "16", "--save-every", "40", "--validate-every", "100", "--patience", "100"]
+    command += ["--embedding", "8", "--layers", "2", "--dropout", "0.3", "--epochs", "16", "--batch-size", "8"]
+    command += ["--bptt", "16", "--save-every", "40", "--validate-every", "15", "--patience", "1000"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
     def run(folder: str, *more: str) -> list[str]:
         return [*command, "--output", str(tmp_path / folder), *more]
 
+    def trained(folder: str) -> tuple[str, bytes]:
+        made = tmp_path / folder / "m"
+        return (made / "training.csv").read_text(), (made / "model.safetensors").read_bytes()
+
     subprocess.run(run("whole"), env=environment, check=True, capture_output=True, timeout=240)
-    victim = subprocess.Popen(run("killed"), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    resume = tmp_path / "killed" / "m" / RESUME
+    victim = subprocess.Popen(run("stopped"), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    saved = tmp_path / "stopped" / "m" / "model.safetensors"
     deadline = time.monotonic() + 120
-    while not resume.exists() and victim.poll() is None and time.monotonic() < deadline:
+    while not saved.exists() and victim.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
-    victim.send_signal(signal.SIGKILL)
-    assert victim.wait() == -signal.SIGKILL, "it ended before it could be killed"
-    done = subprocess.run(run("killed", "--resume"), env=environment, check=True, capture_output=True, timeout=240)
+    victim.send_signal(how)
+    _, printed = victim.communicate(timeout=60)
+    assert victim.returncode == status, "it ended before it could be stopped"
+    assert b"Traceback" not in printed
+    assert (b"--resume goes on" in printed) == (status == 130)
+    done = subprocess.run(run("stopped", "--resume"), env=environment, check=True, capture_output=True, timeout=240)
     assert b"best weights" in done.stdout
-    assert _losses(tmp_path / "killed" / "m") == _losses(tmp_path / "whole" / "m")
-    assert len(_losses(tmp_path / "whole" / "m")) > 500
-
-
-def test_control_c_saves(tmp_path: Path) -> None:
-    (tmp_path / "text.txt").write_text("abcab cabca bcabc. " * 4000)
-    command = [sys.executable, "-m", "rnnviz", "train", "m", "--data", str(tmp_path / "text.txt"), "--hidden", "16"]
-    command += ["--epochs", "500", "--save-every", "100000", "--validate-every", "10", "--output", str(tmp_path)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "m" / "model.safetensors").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, printed = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "--resume goes on" in printed
-    assert "Traceback" not in printed
-    assert (tmp_path / "m" / RESUME).exists()
+    assert trained("stopped") == trained("whole")
+    assert len(trained("whole")[0].splitlines()) > 700
+    again = subprocess.run(run("stopped", "--resume"), env=environment, check=False, capture_output=True, timeout=240)
+    assert again.returncode == 2
+    assert b"finished model" in again.stderr
 
 
 def test_resume_refuses_other_settings_and_starting_over(tmp_path: Path) -> None:
@@ -135,6 +123,12 @@ def test_resume_refuses_other_settings_and_starting_over(tmp_path: Path) -> None
         Job(tmp_path / "m", _char_corpus(), SHAPE, _config())
     with pytest.raises(CheckpointError, match="other settings"):
         Job(tmp_path / "m", _char_corpus(), SHAPE, _config(seed=1), resume=True)
+    text = _char_corpus().train.translate(str.maketrans("abc", "xyz"))
+    with pytest.raises(CheckpointError, match="other data"):
+        Job(tmp_path / "m", CharCorpus(text, text[:1000], {}), SHAPE, _config(), resume=True)
+    with pytest.raises(CheckpointError, match=r"go on with the 10 epochs"):
+        Job(tmp_path / "m", _char_corpus(), SHAPE, _config(epochs=0.2), resume=True)
+    assert Job(tmp_path / "m", _char_corpus(), SHAPE, _config(epochs=11), resume=True).trainer.step == 7
     (tmp_path / "m" / RESUME).write_bytes(b"nonsense")
     with pytest.raises(CheckpointError, match="cannot be read"):
         Job(tmp_path / "m", _char_corpus(), SHAPE, _config(), resume=True)
@@ -150,6 +144,36 @@ def test_early_stopping_keeps_the_best(tmp_path: Path) -> None:
     model = rnnviz.load(tmp_path / "m")
     found = score_language_model(model.network, model.tokenizer.encode(corpus.validation)).loss_nats
     assert found == pytest.approx(min(scores), abs=1e-6)
+
+
+def test_a_finished_model_is_not_overwritten(tmp_path: Path) -> None:
+    job = Job(tmp_path / "m", _char_corpus(), SHAPE, _config(epochs=0.1))
+    list(job.steps())
+    score = job.finish()
+    card = rnnviz.load(tmp_path / "m").card
+    assert card["validation"]["loss_nats"] == score.loss_nats
+    assert card["training"]["precision_used"] in ("float32", "bfloat16")
+    for resume in (False, True):
+        with pytest.raises(ConfigError, match="finished model"):
+            Job(tmp_path / "m", _char_corpus(), SHAPE, _config(epochs=0.1), resume=resume)
+    with pytest.raises(ConfigError, match="no run to go on with"):
+        Job(tmp_path / "new", _char_corpus(), SHAPE, _config(), resume=True)
+
+
+def test_impossible_jobs_are_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="forwards only"):
+        Job(tmp_path / "m", _text_corpus(), {**SHAPE, "bidirectional": True}, _config(prefix_loss=0.1))
+    with pytest.raises(ConfigError, match="memory"):
+        Job(tmp_path / "m", _char_corpus(), {**SHAPE, "hidden_size": 10**8}, _config())
+    with pytest.raises(SaveError, match="could not be written"):
+        Job(Path("/proc/rnnviz/m"), _char_corpus(), SHAPE, _config())
+
+
+def test_what_a_kill_left_half_written_is_swept_away(tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / ".resume.pt.x.unfinished").write_text("half")
+    Job(tmp_path / "m", _char_corpus(), SHAPE, _config())
+    assert not list((tmp_path / "m").glob(".*"))
 
 
 def test_too_little_data_is_one_sentence(tmp_path: Path) -> None:

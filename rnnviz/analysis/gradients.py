@@ -28,7 +28,7 @@ class GradientDecay:
         label: What the network is called in a legend.
         cell_type: Its cell.
         norms: State name ("hidden", for an LSTM also "cell") -> float64 (time, layer), Euclidean norms
-            ||d loss / d state_t||; the last row is the step that the loss reads.
+            ||d loss / d state_t||; the last row is the last step.
         loss_nats: The loss.
         tokens: (time,), what was read at each step, for people to see.
     """

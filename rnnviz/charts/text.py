@@ -17,7 +17,8 @@ STYLE = """
 .rv-col {display:flex; flex-direction:column; min-width:1.25ch; text-align:center; unicode-bidi:isolate}
 .rv-col > b {padding:1px 2px; font-weight:600; white-space:pre}
 .rv-col > i {font:12px/1.3 ui-monospace,"DejaVu Sans Mono",monospace; white-space:pre; color:#111; padding:0 2px}
-.rv-word > b {padding:1px 6px; margin:0 2px; border-radius:4px}
+.rv-word {max-width:100%}
+.rv-word > b {padding:1px 6px; margin:0 2px; border-radius:4px; white-space:pre-wrap; overflow-wrap:anywhere}
 .rv-unknown {text-decoration:underline wavy 2px; text-underline-offset:3px; outline:1px dashed currentColor}
 .rv-legend {display:flex; gap:8px; align-items:center; flex-wrap:wrap; font-size:14px}
 .rv-legend span.rv-bar {width:160px; height:14px; display:inline-block; border:1px solid #888}

@@ -39,9 +39,10 @@ function say(self, time, unit) {
     read.textContent = `Point at a cell to read it; click to choose its unit. Framed: unit ${data.chosen}.`;
     return;
   }
-  const level = data.low + (shades[unit * data.times + time] / 255) * (data.high - data.low);
-  const name = data.squashed ? "tanh(value)" : "value";
-  read.textContent = `unit ${unit}, time ${time}, after \u201c${data.tokens[time]}\u201d: ${name} \u2248 ${level.toFixed(2)}`;
+  const place = unit * data.times + time;
+  const level = data.low + (shades[place] / 255) * (data.high - data.low);
+  const value = data.squashed ? `value ${self.exact[place].toPrecision(4)}` : `value \u2248 ${level.toFixed(2)}`;
+  read.textContent = `unit ${unit}, time ${time}, after \u201c${data.tokens[time]}\u201d: ${value}`;
 }
 
 function draw(self) {
@@ -83,6 +84,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   self.data = data;
   self.trigger = setTriggerValue;
+  self.exact = data.exact.getChildAt(0).toArray();
   self.shades = data.shades.getChildAt(0).toArray();
   self.title.textContent = data.title;
   const ends = [`time 0 \u2192 ${data.times - 1} (tokens), left to right`, `unit 0 \u2193 ${data.units - 1}`];

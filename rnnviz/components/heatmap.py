@@ -49,7 +49,9 @@ def heatmap(
         on_unit: Called when a unit is clicked.
     """
     shades = np.ascontiguousarray(scale.shade(values).T)
+    exact = np.ascontiguousarray(values.T, dtype=np.float32) if scale.squashed else np.empty(0, np.float32)
     data = {
+        "exact": pa.table({"b": exact.ravel()}),
         "shades": pa.table({"b": shades.ravel()}),
         "palette": TABLE.tolist(),
         "units": shades.shape[0],

@@ -10,6 +10,7 @@ from rnnviz import session
 from rnnviz.analysis.gradients import GradientDecay
 from rnnviz.charts.lines import gradient_chart
 from rnnviz.errors import TextError
+from rnnviz.text import read
 
 _CELLS = {
     "RNN (tanh)": "rnn_tanh",
@@ -30,8 +31,8 @@ def render() -> None:
     """Draw the page."""
     st.title("Gradients")
     st.write(
-        "The loss sits on the last token of your text. How strongly does the network's state at each earlier step "
-        "still reach it? Where the line has fallen, nothing from that step can be learned."
+        "The loss sits at the end of your text. How strongly does the network's state at each earlier step still reach "
+        "it? Where the line has fallen, next to nothing from that step can be learned."
     )
     text = st.text_area("Text", key=session.default("keep_gradient_text", _EXAMPLE), height=110)
     if not text.strip():
@@ -43,8 +44,6 @@ def render() -> None:
     if not decays:
         st.info("Choose at least one network.")
         return
-    if len(decays[0].tokens) >= session.LONGEST_GRADIENT:
-        st.info(f"The text is long: gradients are measured over its last {session.LONGEST_GRADIENT} tokens.")
     states = ["hidden", "cell"] if any("cell" in decay.norms for decay in decays) else ["hidden"]
     state = "hidden"
     if len(states) > 1:
@@ -74,19 +73,24 @@ def _fresh(text: str) -> list[GradientDecay]:
         "Untrained, one layer, same size and seed, PyTorch's initial weights (the LSTM's forget gates start open), "
         "read character by character."
     )
+    session.say_where_cut([("the fresh networks", len(text) - 1)] if labels else [])
     return [session.fresh_decay(_CELLS[label], label, size, int(seed), text) for label in labels]
 
 
 def _trained(text: str) -> list[GradientDecay]:
     """Models from disk, each with its own loss."""
     names = session.model_names()
-    first = [name for name in ("imdb-rnn", "imdb-lstm") if name in names] or names[:2]
+    first = [name for name in names if session.load_model(name).config.task == "language_model"][:2] or names[:2]
     chosen = st.multiselect("Models", names, key=session.default("keep_gradient_models", first))
     st.caption(
-        "A word model's loss is the cross-entropy of the class it finds likeliest; a character model's that of the "
-        "text's last character. Steps are words for the one and characters for the other."
+        "A character model's loss is that of the text's last character; a word model's is the cross-entropy of the "
+        "class it finds likeliest. One step is a character for the one, a word for the other. A word model that averages "
+        "its states over time (see its card) reads every step directly, so its gradient need not fade."
     )
-    return [session.trained_decay(session.load_model(name), text) for name in chosen]
+    models = [session.load_model(name) for name in chosen]
+    lengths = [len(read(m.tokenizer, text)[0]) - (m.config.task == "language_model") for m in models]
+    session.say_where_cut(list(zip(chosen, lengths, strict=True)))
+    return [session.trained_decay(model, text) for model in models]
 
 
 def _half_lives(decays: list[GradientDecay], state: str) -> None:

@@ -114,7 +114,7 @@ def _window(length: int) -> tuple[int, int]:
     """Return the stretch of the text to spell out, asking where it is longer than the page can show."""
     if length <= _WINDOW:
         return 0, length
-    first = st.slider("Coloured text from token", 0, length - _WINDOW, 0, step=50, key="window_start")
+    first = st.slider("Coloured text from token", 0, length - _WINDOW, 0, step=1, key="window_start")
     return first, first + _WINDOW
 
 

@@ -36,7 +36,7 @@ def render() -> None:
     st.altair_chart(sentiment_chart(predictions, label), width="stretch")
     st.caption(
         "Look at where a line jumps: that word changed the network's mind. "
-        "A network that forgets falls back towards one half or follows the last words alone."
+        "Each network's answer is made from all states so far, the average or the last one by its card."
     )
     for model, prediction in zip(models, predictions, strict=True):
         _words(model, prediction, label)
@@ -61,6 +61,8 @@ def _words(model: Model, prediction: Prediction, label: str) -> None:
     tokens = prediction.tokens[:_WORDS]
     values = prediction.probabilities[: len(tokens), prediction.labels.index(label)]
     st.html(text_html(tokens, values, _PROBABILITY, unknown=[token in strange for token in tokens]))
+    if len(prediction.tokens) > _WORDS:
+        st.caption(f"The first {_WORDS} of {len(prediction.tokens):,} words; the chart above has them all.")
     if strange:
         names = ", ".join(visible(token) for token in prediction.unknown[:30])
         st.caption("Never seen in training and read as \u201cunknown\u201d, outlined above:")

@@ -28,6 +28,21 @@ def tokenizer_from_dict(values: Mapping[str, Any]) -> Tokenizer:
     return _KINDS[kind].from_dict(values)
 
 
+def read(tokenizer: Tokenizer, text: str) -> tuple[np.ndarray, list[str]]:
+    """Return the ids and tokens of a text that a network reads: padding is masked, it never reaches the network.
+
+    Leaving a padded step out is the same as holding the state over it, at whichever end the padding is.
+
+    Raises:
+        TextError: There is no token in the text.
+    """
+    ids, tokens = tokenizer.encode(text), tokenizer.tokens(text)
+    if tokenizer.padding_index is None:
+        return ids, tokens
+    real = ids != tokenizer.padding_index
+    return ids[real], [token for token, keep in zip(tokens, real, strict=True) if keep]
+
+
 def pad(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Pad rows of ids with 0 at the end to the longest of them.
 
@@ -44,4 +59,4 @@ def pad(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return ids, lengths
 
 
-__all__ = ["CharTokenizer", "Tokenizer", "WordTokenizer", "pad", "tokenizer_from_dict"]
+__all__ = ["CharTokenizer", "Tokenizer", "WordTokenizer", "pad", "read", "tokenizer_from_dict"]

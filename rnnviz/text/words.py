@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections import Counter
@@ -17,20 +18,23 @@ STANDARDIZERS = ("lower_and_strip_punctuation", "lower", "strip_punctuation")
 SPLITS = ("whitespace", "character")
 SIDES = ("post", "pre")
 
-_HTML = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|&nbsp;")
+_HTML = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(\s[^<>]{0,200})?/?>")
+_JOINERS = "\u200d\ufe0e\ufe0f"
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'"})
 
 
 class _StripPunctuation(dict[int, str]):
-    """A `str.translate` table: punctuation becomes a space, a pictograph a word of its own."""
+    """A `str.translate` table: punctuation becomes a space, a pictograph, bare of its modifiers, a word of its own."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
         category = unicodedata.category(character)
-        if category == "So":
+        if character in _JOINERS or "\U0001f3fb" <= character <= "\U0001f3ff":
+            self[code] = ""
+        elif category == "So":
             self[code] = f" {character} "
         else:
-            strip = category[0] in "PS" and category != "Sk" and character != "'"
+            strip = category[0] in "PS" and character != "'"
             self[code] = " " if strip else character
         return self[code]
 
@@ -61,6 +65,8 @@ class WordTokenizer:
     Raises:
         ConfigError: An option is impossible, or a word is listed twice.
     """
+
+    padding_index: int = 0
 
     def __init__(
         self,
@@ -115,7 +121,7 @@ class WordTokenizer:
         return len(self.vocabulary)
 
     def _split(self, text: str) -> list[str]:
-        text = _HTML.sub(" ", text)
+        text = html.unescape(_HTML.sub(" ", text))
         if callable(self.standardize):
             text = self.standardize(text)
         elif self.standardize:

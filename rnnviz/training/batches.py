@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnviz.errors import TextError
-from rnnviz.text import WordTokenizer, pad
+from rnnviz.text import WordTokenizer, pad, read
 
 _BATCHES_A_POOL = 50
 
@@ -55,7 +55,7 @@ def encode_all(tokenizer: WordTokenizer, texts: Sequence[str]) -> list[np.ndarra
     rows = []
     for text in texts:
         try:
-            rows.append(tokenizer.encode(text))
+            rows.append(read(tokenizer, text)[0])
         except TextError:
             rows.append(np.array([1]))
     return rows

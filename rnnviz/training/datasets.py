@@ -8,6 +8,8 @@ import os
 import re
 import sysconfig
 import tarfile
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,7 +102,7 @@ def read_text(path: Path) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from error
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read ({error}).") from error
 
 
@@ -178,7 +180,7 @@ def read_imdb_archive(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
                 elif match := urls.fullmatch(member.name):
                     lines = archive.extractfile(member).read().decode("utf-8").splitlines()
                     titles[match[1], match[2]] = [re.search(r"tt\d+", line)[0] for line in lines]
-    except (tarfile.TarError, OSError, EOFError, AttributeError, TypeError) as error:
+    except (tarfile.TarError, OSError, EOFError, AttributeError, TypeError, zlib.error) as error:
         raise DataError(f"{path} is not the IMDB archive aclImdb_v1.tar.gz ({error}).") from error
     tables = []
     for split in ("train", "test"):
@@ -213,47 +215,103 @@ def _imdb(folder: Path | None) -> TextCorpus:
     )
 
 
-def labelled_table(path: Path, text_column: str = "text", label_column: str = "label") -> TextCorpus:
-    """Read a CSV, TSV or Parquet file of labelled texts; a tenth (by the text's hash) is validation.
+def is_file(path: Path) -> bool:
+    """Tell whether a path is a file; a name that no file can have is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_table(path: Path) -> bool:
+    """Tell whether a file is a table of labelled texts, by its name."""
+    return any(suffix in TABLES for suffix in path.suffixes)
+
+
+def read_table(path: Path, text_column: str = "text", label_column: str = "label") -> pd.DataFrame:
+    """Read a CSV, TSV or Parquet file into columns `text` (str) and `label` (str, integer or bool), blanks left out.
 
     Raises:
-        DataError: It cannot be read, lacks a column, or has fewer than two classes.
+        DataError: It cannot be read or lacks a column.
     """
     try:
-        if path.suffix == ".parquet":
+        if ".parquet" in path.suffixes:
             table = pd.read_parquet(path)
         else:
-            table = pd.read_csv(path, sep="\t" if ".tsv" in path.suffixes else ",")
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as a table ({error}).") from error
+            separator = "\t" if ".tsv" in path.suffixes else ","
+            table = pd.read_csv(path, sep=separator, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} cannot be read as a table ({str(error).splitlines()[0]}).") from error
     for column in (text_column, label_column):
         if column not in table.columns:
             raise DataError(
                 f"{path} has no column {column!r} but {', '.join(map(str, table.columns))}; "
                 "name them with --text-column and --label-column."
             )
-    table = table[[text_column, label_column]].dropna().drop_duplicates(text_column)
-    classes = sorted(table[label_column].unique(), key=lambda label: (str(type(label)), label))
-    if len(classes) < 2:
-        raise DataError(f"{path}: column {label_column!r} holds {len(classes)} class; a classifier needs at least two.")
-    names = tuple(str(label) for label in classes)
-    if all(isinstance(label, int | np.integer) for label in classes) and [int(label) for label in classes] == [0, 1]:
-        names = ("negative", "positive")
-    codes = {label: code for code, label in enumerate(classes)}
-    frame = pd.DataFrame({"text": table[text_column].astype(str), "label": table[label_column].map(codes)})
+    if text_column == label_column:
+        raise DataError("--text-column and --label-column must be two columns.")
+    found = pd.DataFrame({"text": table[text_column], "label": table[label_column]}).dropna()
+    found["text"] = found["text"].astype(str)
+    found["label"] = found["label"].map(_plain)
+    return found
+
+
+def _plain(label: Any) -> str | int | bool:
+    """Return a label without what a missing neighbour made of it: 1.0 is 1."""
+    if isinstance(label, bool | np.bool_):
+        return bool(label)
+    is_number = isinstance(label, int | float | np.integer | np.floating)
+    return int(label) if is_number and float(label).is_integer() else str(label)
+
+
+def class_names(labels: pd.Series) -> dict[Any, str]:
+    """Return the classes of a column in order, with their names; 0 and 1, or false and true, are a sentiment."""
+    classes = sorted(labels.unique(), key=lambda label: (str(type(label)), label))
+    if len(classes) == 2 and set(classes) == {0, 1}:
+        return dict(zip(classes, ("negative", "positive"), strict=True))
+    return {label: str(label) for label in classes}
+
+
+def labelled_table(path: Path, text_column: str = "text", label_column: str = "label") -> TextCorpus:
+    """Read a CSV, TSV or Parquet file of labelled texts; a tenth (by the text's hash) is validation.
+
+    Raises:
+        DataError: It cannot be read, lacks a column, or has fewer than two classes or some dozens of texts.
+    """
+    table = read_table(path, text_column, label_column).drop_duplicates("text")
+    names = class_names(table["label"])
+    if len(names) < 2:
+        raise DataError(f"{path}: column {label_column!r} holds {len(names)} class; a classifier needs at least two.")
+    codes = {label: code for code, label in enumerate(names)}
+    frame = table.assign(label=table["label"].map(codes))
     held_out = frame["text"].map(in_tenths)
     if len(frame) < _FEWEST_TEXTS or not held_out.any():
         raise DataError(f"{path} holds {len(frame)} different texts; at least some dozens are needed.")
     about = {"source": path.name, "split": "a tenth of the texts (by SHA-256) is validation"}
-    return TextCorpus(_texts(frame[~held_out]), _texts(frame[held_out]), None, names, about)
+    return TextCorpus(_texts(frame[~held_out]), _texts(frame[held_out]), None, tuple(names.values()), about)
 
 
+def labels_to_classes(table: pd.DataFrame, path: Path, classes: tuple[str, ...]) -> Texts:
+    """Return a table's texts with their labels as places in `classes`; it may hold fewer of them.
+
+    Raises:
+        DataError: It is empty or holds a label that is none of the classes.
+    """
+    if table.empty:
+        raise DataError(f"{path} holds no labelled text.")
+    sentiment = {0: "negative", 1: "positive"} if set(classes) == {"negative", "positive"} else {}
+    names = table["label"].map(lambda label: sentiment.get(label, str(label)))
+    if strange := sorted(set(names) - set(classes)):
+        raise DataError(f"{path} holds the class {strange[0]!r}; the model knows {', '.join(classes)}.")
+    return Texts(tuple(table["text"]), names.map(classes.index).to_numpy(dtype=np.int64))
+
+
+TABLES = (".csv", ".tsv", ".parquet")
 NAMED: Mapping[str, Callable[[Path | None], Corpus]] = {
     "shakespeare": _shakespeare,
     "python": _python_stdlib,
     "imdb": _imdb,
 }
-TABLES = (".csv", ".tsv", ".parquet")
 
 
 def open_corpus(
@@ -273,8 +331,8 @@ def open_corpus(
     if data in NAMED:
         return NAMED[data](data_folder(folder))
     path = Path(data)
-    if not path.is_file():
+    if not is_file(path):
         raise DataError(f"There is no data {data!r}: give a file, or one of {', '.join(NAMED)}.")
-    if any(suffix in TABLES for suffix in path.suffixes):
+    if is_table(path):
         return labelled_table(path, text_column, label_column)
     return _split_text(read_text(path), path.name)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
 from pathlib import Path
-
-import numpy as np
 
 from rnnviz.checkpoints import Model
 from rnnviz.errors import DataError
 from rnnviz.training.batches import encode_all
-from rnnviz.training.datasets import NAMED, CharCorpus, Texts, open_corpus
+from rnnviz.training.datasets import (
+    NAMED,
+    CharCorpus,
+    Texts,
+    is_file,
+    is_table,
+    labels_to_classes,
+    open_corpus,
+    read_table,
+    read_text,
+)
 from rnnviz.training.scores import ClassifierScore, LanguageScore, score_classifier, score_language_model
 
 SPLITS = ("validation", "test")
@@ -22,57 +31,77 @@ def evaluate(
     split: str = "validation",
     *,
     data_folder: Path | None = None,
-    text_column: str = "text",
-    label_column: str = "label",
+    text_column: str | None = None,
+    label_column: str | None = None,
 ) -> LanguageScore | ClassifierScore:
     """Score a model.
 
     Args:
         model: From `rnnviz.load`.
-        data: A data set's name, the user's own file, of which everything is scored, or None for what the card names.
-        split: "validation" or "test" of a named data set.
+        data: A data set's name, the user's own file, all of which is scored, or None for the part, held out from
+            training, of what the model's card names.
+        split: "validation" or "test"; a file of one's own has no parts.
         data_folder: Where named data is looked for before it is downloaded.
-        text_column: A table's column of texts.
-        label_column: A table's column of classes.
+        text_column: A table's column of texts; None for the one the model was trained on, else "text".
+        label_column: A table's column of classes; None likewise, else "label".
 
     Raises:
         DataError: The data cannot be had, has no such split, or does not fit the model.
     """
     if split not in SPLITS:
         raise DataError(f"split must be one of {', '.join(SPLITS)}, got {split!r}.")
-    if data is None:
-        data = _trained_on(model)
-    corpus = open_corpus(data, data_folder, text_column, label_column)
-    if isinstance(corpus, CharCorpus) != (model.config.task == "language_model"):
-        kind = "a text file" if model.config.task == "language_model" else "a table of labelled texts"
-        raise DataError(f"{model.name} needs {kind}; {data} is not one.")
-    own = data not in NAMED and data != _trained_on(model, required=False)
-    if isinstance(corpus, CharCorpus):
-        if split == "test":
-            raise DataError(f"{data} has no test set; score its validation part.")
-        text = corpus.train + corpus.validation if own else corpus.validation
-        return score_language_model(model.network, model.tokenizer.encode(text))
-    if corpus.classes != model.config.labels:
-        raise DataError(
-            f"{data} has the classes {', '.join(corpus.classes)}, "
-            f"but {model.name} knows {', '.join(model.config.labels)}."
-        )
-    part = _joined(corpus.train, corpus.validation) if own else getattr(corpus, split)
-    if part is None:
-        raise DataError(f"{data} has no test set; score its validation part.")
+    trained = _trained_with(model)
+    columns = (text_column or trained.text_column, label_column or trained.label_column)
+    if data is None and trained.data is None:
+        raise DataError(f"The card of {model.name} does not say what it was trained on: name it with --data.")
+    if data is not None and data not in NAMED:
+        part = _own(model, data, columns)
+    else:
+        part = _held_out(model, data or trained.data, split, data_folder, columns)
+    if isinstance(part, str):
+        ids = model.tokenizer.encode(part)
+        if len(ids) < 2:
+            raise DataError("A score needs at least two characters.")
+        return score_language_model(model.network, ids)
     return score_classifier(model.network, encode_all(model.tokenizer, part.texts), part.labels)
 
 
-def _joined(one: Texts, two: Texts) -> Texts:
-    return Texts(one.texts + two.texts, np.concatenate([one.labels, two.labels]))
+def _held_out(model: Model, data: str, split: str, folder: Path | None, columns: tuple[str, str]) -> str | Texts:
+    """Return a part of a corpus that was kept out of training."""
+    corpus = open_corpus(data, folder, *columns)
+    _refuse_other_kind(model, data, isinstance(corpus, CharCorpus))
+    part = getattr(corpus, split, None)
+    if part is None:
+        raise DataError(f"{data} has no test set; score its validation part.")
+    if not isinstance(corpus, CharCorpus) and corpus.classes != model.config.labels:
+        raise DataError(f"{data} has other classes than {model.name}, which knows {', '.join(model.config.labels)}.")
+    return part
 
 
-def _trained_on(model: Model, required: bool = True) -> str | None:
-    """Return the `--data` of the command in the model's card."""
-    words = shlex.split(model.card.get("command", ""))
-    for i, word in enumerate(words[:-1]):
-        if word == "--data":
-            return words[i + 1]
-    if required:
-        raise DataError(f"The card of {model.name} does not say what it was trained on: name it with --data.")
-    return None
+def _own(model: Model, data: str, columns: tuple[str, str]) -> str | Texts:
+    """Return all of a user's file, its labels by the model's own class names."""
+    path = Path(data)
+    if not is_file(path):
+        raise DataError(f"There is no data {data!r}: give a file, or one of {', '.join(NAMED)}.")
+    _refuse_other_kind(model, data, not is_table(path))
+    if not is_table(path):
+        return read_text(path)
+    return labels_to_classes(read_table(path, *columns), path, model.config.labels)
+
+
+def _refuse_other_kind(model: Model, data: str, is_text: bool) -> None:
+    if is_text != (model.config.task == "language_model"):
+        kind = "a text file" if model.config.task == "language_model" else "a table of labelled texts"
+        raise DataError(f"{model.name} needs {kind}; {data} is not one.")
+
+
+def _trained_with(model: Model) -> argparse.Namespace:
+    """Return `data`, `text_column` and `label_column` of the command in the model's card, `data` None without one."""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
+    parser.add_argument("--data")
+    parser.add_argument("--text-column", default="text")
+    parser.add_argument("--label-column", default="label")
+    try:
+        return parser.parse_known_args(shlex.split(str(model.card.get("command", ""))))[0]
+    except (ValueError, argparse.ArgumentError):
+        return parser.parse_known_args([])[0]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import os
 import platform
 from collections.abc import Callable, Iterator
@@ -16,7 +18,7 @@ from rnnviz import checkpoints
 from rnnviz.config import ModelConfig, TrainConfig
 from rnnviz.errors import CheckpointError, ConfigError, DataError
 from rnnviz.network import Network
-from rnnviz.storage import write_atomically
+from rnnviz.storage import sweep, write_together
 from rnnviz.text import CharTokenizer, Tokenizer, WordTokenizer
 from rnnviz.training.batches import Buckets, Streams, encode_all
 from rnnviz.training.datasets import CharCorpus, Corpus, Texts
@@ -26,13 +28,42 @@ from rnnviz.training.scores import ClassifierScore, LanguageScore, score_classif
 RESUME, CURVE = "resume.pt", "training.csv"
 _COLUMNS = ("step", "epoch", "learning_rate", "loss_nats", "validation_loss_nats", "validation_accuracy")
 _RARE = 10
+_MAY_CHANGE = ("epochs", "decay", "save_every")
+
+
+def _refuse_to_overwrite(folder: Path, resume: bool) -> None:
+    """Refuse a name that holds another run or a finished model; clear away what a kill left half written."""
+    unfinished, made = (folder / RESUME).exists(), (folder / checkpoints.WEIGHTS).exists()
+    if unfinished and not resume:
+        raise ConfigError(f"{folder} holds an unfinished run: add --resume to go on, or delete {RESUME} in it.")
+    if made and not unfinished:
+        raise ConfigError(f"{folder} holds a finished model: choose another name, or delete that folder.")
+    if resume and not unfinished:
+        raise ConfigError(f"{folder} holds no run to go on with: leave --resume out to begin one.")
+    sweep(folder)
+
+
+def _digest(corpus: Corpus, tokenizer: Tokenizer) -> str:
+    """Return a SHA-256 of the vocabulary and of all that is trained and validated on."""
+    parts = [json.dumps(tokenizer.to_dict())]
+    for data in (corpus.train, corpus.validation):
+        parts += [data] if isinstance(data, str) else [*data.texts, data.labels.tobytes().hex()]
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
+    return digest.hexdigest()
 
 
 def build_tokenizer(corpus: Corpus, max_tokens: int) -> Tokenizer:
     """Learn the vocabulary from the training part: characters seen at least ten times, or the commonest words."""
     if isinstance(corpus, CharCorpus):
-        return CharTokenizer.fit(corpus.train, min_count=_RARE if len(corpus.train) > 100_000 else 1)
+        return CharTokenizer.fit(corpus.train, min_count=min_count(corpus))
     return WordTokenizer.fit(corpus.train.texts, max_tokens=max_tokens)
+
+
+def min_count(corpus: CharCorpus) -> int:
+    """Return how often a character must occur in the training part to be known: in a long one, ten times."""
+    return _RARE if len(corpus.train) > 100_000 else 1
 
 
 def build_config(corpus: Corpus, tokenizer: Tokenizer, **shape: Any) -> ModelConfig:
@@ -67,13 +98,14 @@ class Job:
         shape: Fields of `ModelConfig` that the corpus does not decide.
         config: The hyper-parameters.
         max_tokens: Largest vocabulary of a word model.
-        resume: Go on from the folder's last save, if there is one.
+        resume: Go on from the folder's last save; `epochs` and `decay` may change before the rate has begun to fall.
         dtype: Type of the saved weights.
         command: The command line, for the card.
 
     Raises:
-        CheckpointError: What is to be resumed was made with other settings, or cannot be read.
-        ConfigError: The folder holds a run already and `resume` is False.
+        CheckpointError: What is to be resumed was made with other settings or data, or cannot be read.
+        ConfigError: The folder holds a run or a model already, or none to resume; or the settings are impossible.
+        SaveError: The folder cannot be written to.
         DataError: There is too little data for the batch size.
     """
 
@@ -89,16 +121,27 @@ class Job:
         dtype: torch.dtype = torch.float32,
         command: str = "",
     ) -> None:
-        if (folder / RESUME).exists() and not resume:
-            raise ConfigError(f"{folder} holds an unfinished run: add --resume to go on, or delete {RESUME} in it.")
+        _refuse_to_overwrite(folder, resume)
+        if shape.get("bidirectional") and config.prefix_loss:
+            raise ConfigError(
+                "prefix_loss needs a network that reads forwards only; a bidirectional one knows the end."
+            )
         self.folder, self.corpus, self.config, self.dtype, self.command = folder, corpus, config, dtype, command
+        self.max_tokens = max_tokens
         self.tokenizer = build_tokenizer(corpus, max_tokens)
         torch.manual_seed(config.seed)
-        network = Network(build_config(corpus, self.tokenizer, **shape)).to(checkpoints.default_device())
+        model_config = build_config(corpus, self.tokenizer, **shape)
+        try:
+            network = Network(model_config).to(checkpoints.default_device())
+        except (RuntimeError, OverflowError) as error:
+            raise ConfigError("A network of this size does not fit into memory; choose a smaller one.") from error
         self.trainer = Trainer(network, self._batches(), scorer(corpus.validation, self.tokenizer), config)
         self.rows: list[dict[str, Any]] = []
-        if resume and (folder / RESUME).exists():
+        self.data_digest = _digest(corpus, self.tokenizer)
+        if resume:
             self._restore()
+        else:
+            self.save()  # a folder that cannot be written to is found out before any work is done
 
     def _batches(self) -> Streams | Buckets:
         config = self.config
@@ -113,23 +156,34 @@ class Job:
             raise DataError(f"Too little data for batches of {config.batch_size}: {error}.") from error
 
     def _settings(self) -> dict[str, Any]:
-        """What must agree for a run to go on; `epochs` may grow before the rate has begun to fall."""
+        """What must agree for a run to go on."""
         config = self.config.to_dict()
-        for name in ("epochs", "decay", "save_every"):
+        for name in _MAY_CHANGE:
             config.pop(name)
-        return {"model": self.trainer.network.config.to_dict(), "train": config, "tokens": len(self.tokenizer)}
+        return {"model": self.trainer.network.config.to_dict(), "train": config, "data": self.data_digest}
+
+    def _schedule(self) -> dict[str, float]:
+        return {"epochs": self.config.epochs, "decay": self.config.decay}
 
     def _restore(self) -> None:
         try:
             saved = torch.load(self.folder / RESUME, map_location=self.trainer.network.device, weights_only=True)
-            saved["trainer"]["generators"] = {k: v.cpu() for k, v in saved["trainer"]["generators"].items()}
-        except (OSError, RuntimeError, ValueError, KeyError, EOFError, UnpicklingError) as error:
-            raise CheckpointError(f"{self.folder / RESUME} cannot be read; delete it to start anew.") from error
-        if saved["settings"] != self._settings():
-            raise CheckpointError(f"{self.folder} was begun with other settings; repeat them or choose another name.")
-        self.trainer.restore(saved["trainer"])
-        with (self.folder / CURVE).open(newline="", encoding="utf-8") as file:
-            self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= self.trainer.step]
+            state, settings, schedule = saved["trainer"], saved["settings"], saved["schedule"]
+            state["generators"] = {name: value.cpu() for name, value in state["generators"].items()}
+            with (self.folder / CURVE).open(newline="", encoding="utf-8") as file:
+                self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= state["step"]]
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError) as error:
+            raise CheckpointError(f"{self.folder} holds a run that cannot be read; delete it to start anew.") from error
+        if settings != self._settings():
+            raise CheckpointError(
+                f"{self.folder} was begun with other settings or other data; repeat them or choose another name."
+            )
+        if schedule != self._schedule() and state["step"] >= self.trainer.falls_from:
+            raise CheckpointError(
+                f"{self.folder} has reached step {state['step']}, where {self.config.epochs:g} epochs would have begun "
+                f"to lower the rate; go on with the {schedule['epochs']:g} epochs it was begun with."
+            )
+        self.trainer.restore(state)
 
     def steps(self) -> Iterator[TrainStep]:
         """Train to the end, saving every `save_every` steps and at each best validation; yields every step."""
@@ -143,9 +197,18 @@ class Job:
         self.save()
         self._save_model()
 
-    def finish(self) -> None:
-        """Remove what only resuming needs."""
+    def finish(self) -> LanguageScore | ClassifierScore:
+        """Score the saved weights on the validation part, write that into the card, remove what only resuming needs.
+
+        Raises:
+            SaveError: The card could not be written.
+        """
+        model = checkpoints.load(self.folder)
+        score = self.trainer.validate(model.network)
+        command = f"python -m rnnviz evaluate {self.folder.name} --split validation"
+        checkpoints.update_card(self.folder, validation={**score.to_dict(), "command": command})
         (self.folder / RESUME).unlink(missing_ok=True)
+        return score
 
     def _note(self, step: TrainStep) -> None:
         row: dict[str, Any] = {
@@ -174,12 +237,12 @@ class Job:
 
         def write_state(path: Path) -> None:
             try:
-                torch.save({"settings": self._settings(), "trainer": self.trainer.state()}, path)
+                saved = {"settings": self._settings(), "schedule": self._schedule(), "trainer": self.trainer.state()}
+                torch.save(saved, path)
             except RuntimeError as error:  # torch reports a full disk so
                 raise OSError(str(error).splitlines()[0]) from error
 
-        write_atomically(self.folder / CURVE, write_curve)
-        write_atomically(self.folder / RESUME, write_state)
+        write_together({self.folder / CURVE: write_curve, self.folder / RESUME: write_state})
 
     def _save_model(self) -> None:
         """Export the best weights so far with their card."""
@@ -203,7 +266,15 @@ class Job:
             "model": trainer.network.config.to_dict()
             | {"parameters": sum(p.numel() for p in trainer.network.parameters())},
             "training": self.config.to_dict()
-            | {"steps_done": trainer.step, "best_step": trainer.best_step, "seconds": round(trainer.seconds, 1)},
+            | {
+                "precision_used": trainer.precision,
+                "steps_done": trainer.step,
+                "best_step": trainer.best_step,
+                "seconds": round(trainer.seconds, 1),
+            },
+            "vocabulary": {"min_count": min_count(corpus)}
+            if isinstance(corpus, CharCorpus)
+            else {"max_tokens": self.max_tokens},
             "machine": {
                 "device": str(trainer.network.device),
                 "processor": torch.cpu.get_capabilities().get("cpu_name", platform.machine()),

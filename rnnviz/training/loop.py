@@ -64,7 +64,7 @@ def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
 def bfloat16_is_faster(device: torch.device) -> bool:
     """Tell whether the hardware multiplies bfloat16 faster than float32: newer GPUs, CPUs with AMX or AVX512-BF16."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     features = torch.cpu.get_capabilities()
     return bool(features.get("amx_bf16") or features.get("avx512_bf16"))
 
@@ -88,13 +88,16 @@ class Trainer:
         self.step, self.best, self.best_step, self.stale, self.seconds = 0, math.inf, 0, 0, 0.0
         self.best_weights = {name: value.clone() for name, value in network.state_dict().items()}
         self.carried: list[State] | None = None
-        self.autocast = self._choose_precision()
+        half = config.precision == "bfloat16" or (config.precision == "auto" and bfloat16_is_faster(network.device))
+        self.precision = "bfloat16" if half else "float32"
 
-    def _choose_precision(self) -> Callable[[], AbstractContextManager]:
-        device = self.network.device
-        wanted = self.config.precision
-        use = wanted == "bfloat16" or (wanted == "auto" and bfloat16_is_faster(device))
-        return lambda: torch.autocast(device.type, dtype=torch.bfloat16, enabled=use)
+    def _autocast(self) -> AbstractContextManager:
+        return torch.autocast(self.network.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
+
+    @property
+    def falls_from(self) -> float:
+        """The step from which the rate is lowered."""
+        return self.steps * (1 - self.config.decay)
 
     def state(self) -> dict[str, Any]:
         """Return everything that decides the steps to come, as tensors and plain values."""
@@ -162,7 +165,7 @@ class Trainer:
 
     def _loss(self, batch: StreamBatch | TextBatch) -> Tensor:
         device = self.network.device
-        with self.autocast():
+        with self._autocast():
             if isinstance(batch, StreamBatch):
                 inputs, targets = (torch.from_numpy(a).to(device) for a in (batch.inputs, batch.targets))
                 state = None if batch.first else self.carried
