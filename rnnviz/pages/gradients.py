@@ -84,8 +84,8 @@ def _trained(text: str) -> list[GradientDecay]:
     chosen = st.multiselect("Models", names, key=session.default("keep_gradient_models", first))
     st.caption(
         "A character model's loss is that of the text's last character; a word model's is the cross-entropy of the "
-        "class it finds likeliest. One step is a character for the one, a word for the other. A word model that averages "
-        "its states over time (see its card) reads every step directly, so its gradient need not fade."
+        "class it finds likeliest. One step is a character for the one, a word for the other. A word model that "
+        "averages its states over time (see its card) reads every step directly, so its gradient need not fade."
     )
     models = [session.load_model(name) for name in chosen]
     lengths = [len(read(m.tokenizer, text)[0]) - (m.config.task == "language_model") for m in models]
