@@ -35,6 +35,12 @@ def test_cards_belong_to_their_weights_and_say_it_all(name: str) -> None:
     assert "/" + "root" not in text
 
 
+def test_the_models_are_as_good_as_they_are_meant_to_be() -> None:
+    assert _card("shakespeare-lstm")["validation"]["loss_nats"] <= 1.50
+    assert _card("python-lstm")["validation"]["loss_nats"] <= 1.00
+    assert _card("imdb-lstm")["test"]["accuracy"] >= 0.87
+
+
 def test_all_weights_stay_small() -> None:
     assert sum(path.stat().st_size for path in checkpoints.SHIPPED.rglob("*") if path.is_file()) < LIMIT_BYTES
 
@@ -55,8 +61,9 @@ def test_python_figure_is_reproduced() -> None:
 
 @pytest.mark.parametrize("name", ["imdb-lstm", "imdb-rnn"])
 def test_imdb_figures_are_reproduced(name: str, data_folder: Path) -> None:
-    score = evaluate(rnnviz.load(name), split="validation", data_folder=data_folder)
-    assert score.accuracy == pytest.approx(_card(name)["validation"]["accuracy"], abs=1e-3)
+    for split in ("validation", "test"):
+        score = evaluate(rnnviz.load(name), split=split, data_folder=data_folder)
+        assert score.accuracy == pytest.approx(_card(name)[split]["accuracy"], abs=1e-3)
 
 
 @pytest.mark.parametrize(
