@@ -13,7 +13,8 @@ from rnnviz.charts.palette import DASHES, LINES
 from rnnviz.charts.text import visible
 from rnnviz.recording import Prediction
 
-HEIGHT = 380
+HEIGHT = 440
+_SUBTITLE = "#808080"
 
 
 def _styled(names: Sequence[str], title: str) -> dict[str, alt.Color | alt.StrokeDash]:
@@ -60,7 +61,7 @@ def gradient_chart(decays: Sequence[GradientDecay], state: str = "hidden") -> al
     data = pd.concat(frames, ignore_index=True)
     subtitle = f"\u2016\u2202 loss / \u2202 {symbol}\u209c\u2016, {state} state, top layer"
     return (
-        alt.Chart(data, title=alt.Title("Gradient at each earlier step", subtitle=subtitle))
+        alt.Chart(data, title=alt.Title("Gradient at each earlier step", subtitle=subtitle, subtitleColor=_SUBTITLE))
         .mark_line(strokeWidth=2.5)
         .encode(
             x=alt.X("steps back:Q", title="steps back from the loss", axis=alt.Axis(tickMinStep=1)),
@@ -102,9 +103,12 @@ def sentiment_chart(predictions: Sequence[Prediction], label: str) -> alt.LayerC
         **_styled([prediction.model_id for prediction in predictions], "network"),
     )
     shape = alt.Shape(
-        "seen:N", title="word", scale=alt.Scale(domain=["known", "never seen"], range=["circle", "square"])
+        "seen:N",
+        title="word",
+        legend=alt.Legend(orient="bottom"),
+        scale=alt.Scale(domain=["known", "never seen"], range=["circle", "square"]),
     )
     points = base.mark_point(size=60, opacity=0.9).encode(shape=shape, strokeDash=alt.value([1, 0]))
     half = alt.Chart(pd.DataFrame({"half": [0.5]})).mark_rule(color="#888", strokeDash=[2, 2]).encode(y="half:Q")
-    title = alt.Title(f"Probability of \u201c{label}\u201d", subtitle="after every word")
+    title = alt.Title(f"Probability of \u201c{label}\u201d", subtitle="after every word", subtitleColor=_SUBTITLE)
     return alt.layer(half, base.mark_line(strokeWidth=2.5), points).properties(height=HEIGHT, title=title)
