@@ -21,7 +21,7 @@ def _styled(names: Sequence[str], title: str) -> dict[str, alt.Color | alt.Strok
     """Colour and dash pattern by name, so that colour does not carry the meaning alone."""
     dashes = [DASHES[i % len(DASHES)] for i in range(len(names))]
     lines = [LINES[i % len(LINES)] for i in range(len(names))]
-    legend = alt.Legend(orient="bottom", symbolSize=200, labelLimit=260, columns=3)
+    legend = alt.Legend(orient="bottom", symbolSize=200, labelLimit=260, columns=1)
     domain = list(names)
     return {
         "color": alt.Color("network:N", title=title, legend=legend, scale=alt.Scale(domain=domain, range=lines)),
@@ -105,7 +105,7 @@ def sentiment_chart(predictions: Sequence[Prediction], label: str) -> alt.LayerC
     shape = alt.Shape(
         "seen:N",
         title="word",
-        legend=alt.Legend(orient="bottom"),
+        legend=alt.Legend(orient="bottom", columns=1),
         scale=alt.Scale(domain=["known", "never seen"], range=["circle", "square"]),
     )
     points = base.mark_point(size=60, opacity=0.9).encode(shape=shape, strokeDash=alt.value([1, 0]))
