@@ -7,7 +7,6 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from torch import Tensor
 from rnnviz.config import ModelConfig
 from rnnviz.errors import CheckpointError, ConfigError, ModelNotFoundError
 from rnnviz.network import Network
-from rnnviz.storage import json_writer, write_atomically, write_together
+from rnnviz.storage import is_file, json_writer, write_atomically, write_together
 from rnnviz.text import Tokenizer, tokenizer_from_dict
 
 SHIPPED = Path(__file__).parent.parent / "pretrained"
@@ -75,9 +74,8 @@ def find(name_or_path: str | Path) -> Path:
     path, known = Path(name_or_path), models()
     if str(name_or_path) in known:
         return known[str(name_or_path)]
-    with suppress(OSError, ValueError):  # too long for a file name, or a null character in it
-        if (path / CONFIG).is_file():
-            return path
+    if is_file(path / CONFIG):
+        return path
     have = ", ".join(known) or "none"
     raise ModelNotFoundError(f"There is no model {str(name_or_path)!r}; the models here are: {have}.")
 

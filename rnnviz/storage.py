@@ -57,6 +57,14 @@ def write_atomically(path: Path, write: Write) -> None:
     write_together({path: write})
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether a path is a file; a name that no file can have (too long, a null character) is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def sweep(folder: Path) -> None:
     """Remove what a killed process left half written in a folder."""
     for path in folder.glob(f".*{_MARK}"):

@@ -36,9 +36,10 @@ def read(tokenizer: Tokenizer, text: str) -> tuple[np.ndarray, list[str]]:
     Raises:
         TextError: There is no token in the text.
     """
-    ids, tokens = tokenizer.encode(text), tokenizer.tokens(text)
-    if tokenizer.padding_index is None:
-        return ids, tokens
+    if isinstance(tokenizer, CharTokenizer):
+        return tokenizer.encode(text), tokenizer.tokens(text)
+    tokens = tokenizer.tokens(text)
+    ids = tokenizer.ids(tokens)
     real = ids != tokenizer.padding_index
     return ids[real], [token for token, keep in zip(tokens, real, strict=True) if keep]
 

@@ -29,8 +29,6 @@ class CharTokenizer:
         ConfigError: A character is repeated, or is not one code point.
     """
 
-    padding_index: None = None
-
     def __init__(self, characters: Sequence[str]) -> None:
         if any(not isinstance(c, str) or len(c) != 1 for c in characters):
             raise ConfigError("vocabulary: every entry of `characters` must be a single character.")

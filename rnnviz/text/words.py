@@ -153,7 +153,11 @@ class WordTokenizer:
         Raises:
             TextError: There is not a single token in the text.
         """
-        return np.array([self._ids.get(token, 1) for token in self.tokens(text)], dtype=np.int64)
+        return self.ids(self.tokens(text))
+
+    def ids(self, tokens: Sequence[str]) -> np.ndarray:
+        """Return the ids of tokens that `tokens` made: int64 (time,), 1 where a word is unknown, 0 for padding."""
+        return np.array([self._ids.get(token, 1) for token in tokens], dtype=np.int64)
 
     def unknown(self, text: str) -> list[str]:
         """Return the tokens of the text that are not in the vocabulary, each once, in order of appearance."""

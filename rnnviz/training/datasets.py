@@ -19,9 +19,12 @@ import numpy as np
 import pandas as pd
 
 from rnnviz.errors import DataError
+from rnnviz.storage import is_file
 
 _ENVIRONMENT = "RNNVIZ_DATA"
 _FEWEST_TEXTS = 24
+_SENTIMENT = {0: "negative", 1: "positive"}
+TABLES = (".csv", ".tsv", ".parquet")
 _SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 _DOWNLOADS = {
     "tinyshakespeare.txt": (
@@ -215,12 +218,16 @@ def _imdb(folder: Path | None) -> TextCorpus:
     )
 
 
-def is_file(path: Path) -> bool:
-    """Tell whether a path is a file; a name that no file can have is none."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
+def user_file(data: str) -> Path:
+    """Return the path of a user's own file.
+
+    Raises:
+        DataError: There is no such file.
+    """
+    path = Path(data)
+    if not is_file(path):
+        raise DataError(f"There is no data {data!r}: give a file, or one of {', '.join(NAMED)}.")
+    return path
 
 
 def is_table(path: Path) -> bool:
@@ -267,8 +274,8 @@ def _plain(label: Any) -> str | int | bool:
 def class_names(labels: pd.Series) -> dict[Any, str]:
     """Return the classes of a column in order, with their names; 0 and 1, or false and true, are a sentiment."""
     classes = sorted(labels.unique(), key=lambda label: (str(type(label)), label))
-    if len(classes) == 2 and set(classes) == {0, 1}:
-        return dict(zip(classes, ("negative", "positive"), strict=True))
+    if set(classes) == set(_SENTIMENT):
+        return {label: _SENTIMENT[label] for label in classes}
     return {label: str(label) for label in classes}
 
 
@@ -299,14 +306,13 @@ def labels_to_classes(table: pd.DataFrame, path: Path, classes: tuple[str, ...])
     """
     if table.empty:
         raise DataError(f"{path} holds no labelled text.")
-    sentiment = {0: "negative", 1: "positive"} if set(classes) == {"negative", "positive"} else {}
+    sentiment = _SENTIMENT if set(classes) == set(_SENTIMENT.values()) else {}
     names = table["label"].map(lambda label: sentiment.get(label, str(label)))
     if strange := sorted(set(names) - set(classes)):
         raise DataError(f"{path} holds the class {strange[0]!r}; the model knows {', '.join(classes)}.")
     return Texts(tuple(table["text"]), names.map(classes.index).to_numpy(dtype=np.int64))
 
 
-TABLES = (".csv", ".tsv", ".parquet")
 NAMED: Mapping[str, Callable[[Path | None], Corpus]] = {
     "shakespeare": _shakespeare,
     "python": _python_stdlib,
@@ -330,9 +336,7 @@ def open_corpus(
     """
     if data in NAMED:
         return NAMED[data](data_folder(folder))
-    path = Path(data)
-    if not is_file(path):
-        raise DataError(f"There is no data {data!r}: give a file, or one of {', '.join(NAMED)}.")
+    path = user_file(data)
     if is_table(path):
         return labelled_table(path, text_column, label_column)
     return _split_text(read_text(path), path.name)

@@ -13,12 +13,12 @@ from rnnviz.training.datasets import (
     NAMED,
     CharCorpus,
     Texts,
-    is_file,
     is_table,
     labels_to_classes,
     open_corpus,
     read_table,
     read_text,
+    user_file,
 )
 from rnnviz.training.scores import ClassifierScore, LanguageScore, score_classifier, score_language_model
 
@@ -80,9 +80,7 @@ def _held_out(model: Model, data: str, split: str, folder: Path | None, columns:
 
 def _own(model: Model, data: str, columns: tuple[str, str]) -> str | Texts:
     """Return all of a user's file, its labels by the model's own class names."""
-    path = Path(data)
-    if not is_file(path):
-        raise DataError(f"There is no data {data!r}: give a file, or one of {', '.join(NAMED)}.")
+    path = user_file(data)
     _refuse_other_kind(model, data, not is_table(path))
     if not is_table(path):
         return read_text(path)
