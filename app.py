@@ -1,17 +1,12 @@
-"""The app's router: `streamlit run app.py`."""
+"""The app: `streamlit run app.py`."""
+
+import os
+
+# Worker threads take one core each: many people type at once. It must be said before torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import streamlit as st
 
-from rnnviz import session
-from rnnviz.pages import gradients, neurons, sentiment
+from rnnviz.route import lifespan, routes
 
-st.set_page_config(page_title="rnnviz", layout="wide")
-session.keep_state()
-page = st.navigation(
-    [
-        st.Page(session.guarded(neurons.render), title="Neurons", url_path="neurons", default=True),
-        st.Page(session.guarded(gradients.render), title="Gradients", url_path="gradients"),
-        st.Page(session.guarded(sentiment.render), title="Sentiment", url_path="sentiment"),
-    ]
-)
-page.run()
+app = st.App("rnnviz/router.py", routes=routes(), lifespan=lifespan)

@@ -2,11 +2,13 @@
 
 from rnnviz.checkpoints import Model, load, models
 from rnnviz.errors import RnnvizError
+from rnnviz.notebook import Picture, show
 from rnnviz.record import predict, record, record_batch, sample
 from rnnviz.recording import Prediction, Recording
 
 __all__ = [
     "Model",
+    "Picture",
     "Prediction",
     "Recording",
     "RnnvizError",
@@ -16,4 +18,5 @@ __all__ = [
     "record",
     "record_batch",
     "sample",
+    "show",
 ]

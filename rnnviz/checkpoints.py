@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +118,26 @@ def load(name_or_path: str | Path, device: str | torch.device | None = None) -> 
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f"The device {str(device)!r} cannot be used here ({str(error).splitlines()[0]}).") from error
     return Model(folder.resolve().name, config, tokenizer, card, network, digest)
+
+
+_LOADING = threading.Lock()
+
+
+def shared(name: str) -> Model:
+    """Return a loaded model that all users share, read again when its weights change.
+
+    Raises:
+        ModelNotFoundError: There is none of this name.
+        CheckpointError: It cannot be read.
+    """
+    stat = (find(name) / WEIGHTS).stat()
+    with _LOADING:
+        return _shared(name, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=16)
+def _shared(name: str, changed: int, size: int) -> Model:
+    return load(name)
 
 
 def save(

@@ -13,6 +13,8 @@ CELL_TYPES = ("rnn_tanh", "rnn_relu", "lstm", "gru", "gru_textbook", "residual")
 TASKS = ("language_model", "classifier")
 POOLINGS = ("last", "mean", "max")
 PRECISIONS = ("auto", "float32", "bfloat16")
+LONGEST = 2000
+"""Tokens of a text that the pictures show: bounds a session's memory and the time of a first reading."""
 
 
 class _Settings:

@@ -27,3 +27,7 @@ class DataError(RnnvizError, ValueError):
 
 class SaveError(RnnvizError, OSError):
     """A file could not be written; what was there before is intact."""
+
+
+class RequestError(RnnvizError, ValueError):
+    """A live request is malformed or asks for what there is not."""

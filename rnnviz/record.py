@@ -254,17 +254,28 @@ def sample(model: Model, prompt: str, length: int = 200, temperature: float = 1.
             f"length must be at least 1, temperature not negative and seed between 0 and 2^63, "
             f"got {length}, {temperature} and {seed}."
         )
-    network, generator = model.network, torch.Generator().manual_seed(seed)
+    network = model.network
     ids = torch.from_numpy(model.tokenizer.encode(prompt)).to(network.device)[None]
     written, state = [], None
-    for _ in range(length):
+    for index in range(length):
         logits, state = network(ids, state=state)
-        scores = logits[0, -1].float().cpu()
-        scores[0] = -torch.inf
-        if temperature > _COLDEST:
-            chosen = torch.multinomial(torch.softmax((scores - scores.max()) / temperature, 0), 1, generator=generator)
-        else:
-            chosen = scores.argmax()[None]
-        written.append(int(chosen))
-        ids = chosen.to(network.device)[None]
+        written.append(draw(logits[0, -1].float().cpu().numpy(), temperature, seed, index))
+        ids = torch.tensor([written[-1:]], device=network.device)
     return model.tokenizer.decode(written)
+
+
+def draw(logits: np.ndarray, temperature: float, seed: int, index: int) -> int:
+    """Draw the next token's id; the same seed and index always draw alike, whatever was drawn before.
+
+    Args:
+        logits: (output,), unnormalised; the first, the unknown token, is never drawn.
+        temperature: Divides the logits; 0 takes the likeliest.
+        seed: Seed of the text.
+        index: Place of the token in it, from 0.
+    """
+    known = logits[1:].astype(np.float64)
+    if temperature <= _COLDEST:
+        return 1 + int(known.argmax())
+    cumulative = np.cumsum(softmax(known / temperature))
+    place = np.searchsorted(cumulative, np.random.default_rng([seed, index]).random() * cumulative[-1], side="right")
+    return 1 + min(int(place), len(known) - 1)

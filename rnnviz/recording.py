@@ -128,6 +128,14 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
+def likeliest(probabilities: np.ndarray, count: int = 5) -> np.ndarray:
+    """Return the likeliest outputs' ids, likeliest first: (time, output) -> int64 (time, `count` or all there are)."""
+    count = min(count, probabilities.shape[1])
+    best = np.argpartition(-probabilities, count - 1, axis=1)[:, :count]
+    order = np.argsort(-np.take_along_axis(probabilities, best, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(best, order, axis=1)
+
+
 def _pack(value: object) -> np.ndarray:
     return np.frombuffer(json.dumps(value).encode(), dtype=np.uint8)
 

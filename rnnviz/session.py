@@ -12,15 +12,12 @@ import torch
 from rnnviz import checkpoints
 from rnnviz.analysis.gradients import GradientDecay, gradient_decay
 from rnnviz.checkpoints import Model
-from rnnviz.config import ModelConfig
+from rnnviz.config import LONGEST, ModelConfig
 from rnnviz.errors import ModelNotFoundError, RnnvizError, TextError
 from rnnviz.network import Network
-from rnnviz.record import predict, record
-from rnnviz.recording import Prediction, Recording
+from rnnviz.record import predict
+from rnnviz.recording import Prediction
 from rnnviz.text import CharTokenizer, read
-
-LONGEST = 2000
-"""Tokens of a text that the pictures show; what comes after them is kept but not drawn."""
 
 _SEEDING = threading.Lock()
 """Torch's generator is the process's: two users' networks are made one after the other."""
@@ -70,19 +67,14 @@ def load_model(name: str) -> Model:
         ModelNotFoundError: There is none of this name.
         CheckpointError: It cannot be read.
     """
-    return _load(name, _version(name))
-
-
-@st.cache_resource(max_entries=16, show_spinner="Loading the model \u2026")
-def _load(name: str, version: tuple[int, int]) -> Model:
-    return checkpoints.load(name)
+    return checkpoints.shared(name)
 
 
 @st.cache_data(max_entries=1000, show_spinner=False)
 def _task(name: str, version: tuple[int, int]) -> tuple[str, str]:
     """Return a model's task, or "" and why it cannot be read; looked up once, however many models there are."""
     try:
-        return _load(name, version).config.task, ""
+        return checkpoints.shared(name).config.task, ""
     except RnnvizError as error:
         return "", str(error)
 
@@ -139,20 +131,6 @@ def shown_part(model: Model, text: str) -> str:
     if part != text:
         st.info(f"The text is long: the pictures show its first {LONGEST:,} {kind}.")
     return part
-
-
-def recording(model: Model, text: str) -> Recording:
-    """Return the recording of a text, made once: shared by all users, and kept for each whatever the others do."""
-    key = (*_key(model), text)
-    kept = st.session_state.get("recording")
-    if kept is None or kept[0] != key:
-        kept = st.session_state["recording"] = (key, _record(model, *key))
-    return kept[1]
-
-
-@st.cache_resource(max_entries=8, show_spinner="Reading the text \u2026")
-def _record(_model: Model, name: str, digest: str, config: str, text: str) -> Recording:
-    return record(_model, text)
 
 
 def prediction(model: Model, text: str) -> Prediction:

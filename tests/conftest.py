@@ -5,10 +5,12 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -102,29 +104,36 @@ def launch_browser(launch_browser):
     return launch
 
 
-@pytest.fixture(scope="session")
-def app_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a running app."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = (tmp_path_factory.mktemp("server") / "log").open("w+")
+@contextmanager
+def start_app(port: int | None = None) -> Iterator[tuple[str, subprocess.Popen]]:
+    """Run the app as the README says; gives its address and its process once it answers."""
+    if port is None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     command += ["--server.headless", "true", "--server.address", "127.0.0.1"]
-    server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"{url}/_stcore/health", timeout=1)
-                break
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.25)
-        else:
-            log.seek(0)
-            pytest.fail(f"the app did not start: {log.read()[-2000:]}")
+    with tempfile.TemporaryFile("w+") as log:
+        server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            for _ in range(240):
+                try:
+                    urllib.request.urlopen(f"{url}/_stcore/health", timeout=1)
+                    break
+                except (urllib.error.URLError, OSError):
+                    time.sleep(0.25)
+            else:
+                log.seek(0)
+                pytest.fail(f"the app did not start: {log.read()[-2000:]}")
+            yield url, server
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def app_url() -> Iterator[str]:
+    """The address of a running app."""
+    with start_app() as (url, _):
         yield url
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-        log.close()

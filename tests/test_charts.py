@@ -12,7 +12,7 @@ from rnnviz.analysis.gradients import GradientDecay
 from rnnviz.analysis.units import rank_by_persistence
 from rnnviz.charts.lines import gradient_chart, sentiment_chart
 from rnnviz.charts.palette import HEX, INK, TABLE, Scale, scale_of
-from rnnviz.charts.text import legend_html, text_html, top_guesses, visible
+from rnnviz.charts.text import text_html, visible
 from rnnviz.recording import Prediction
 from tests.conftest import STRANGE_TEXTS
 
@@ -56,9 +56,8 @@ class _Tags(HTMLParser):
 @given(st.text(min_size=1, max_size=40))
 def test_text_is_text(text: str) -> None:
     parser = _Tags()
-    guesses = [[(c, 0.5), ("<i>", 0.2)] for c in text]
-    parser.feed(text_html(list(text), np.linspace(-1, 1, len(text)), Scale(-1, 1, False), guesses=guesses))
-    assert parser.seen <= {"style", "div", "span", "b", "i"}
+    parser.feed(text_html(list(text), np.linspace(-1, 1, len(text)), Scale(-1, 1, False)))
+    assert parser.seen <= {"style", "div", "span", "b"}
     shown = "".join(parser.text).split("</style>")[-1]
     assert all(visible(c) in shown for c in text)
 
@@ -87,17 +86,6 @@ def test_values_are_in_the_tooltips_and_letters_can_be_read() -> None:
 def test_lengths_must_agree() -> None:
     with pytest.raises(ValueError, match="time=1"):
         text_html(["a"], np.zeros(2), Scale(-1, 1, False))
-
-
-def test_legend_names_signal_and_ends() -> None:
-    assert "forget gate" in legend_html(scale_of("forget_gate", "lstm"), "forget_gate")
-    assert "tanh = -1" in legend_html(scale_of("cell", "lstm"), "cell")
-
-
-def test_top_guesses_are_the_likeliest_in_order() -> None:
-    p = np.array([[0.1, 0.6, 0.3], [0.5, 0.25, 0.25]])
-    assert top_guesses(p, "abc", 2) == [[("b", 0.6), ("c", 0.3)], [("a", 0.5), ("b", 0.25)]]
-    assert len(top_guesses(p, "abc", 9)[0]) == 3
 
 
 def _decay(label: str, norms: list[float], state: str = "hidden") -> GradientDecay:

@@ -3,7 +3,6 @@
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -11,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from rnnviz import checkpoints, session
 from tests.conftest import ROOT, STRANGE_TEXTS, tiny_classifier, tiny_language_model
 
-TEXT_KEYS = {"neurons": "keep_neurons_text", "gradients": "keep_gradient_text", "sentiment": "keep_review"}
+TEXT_KEYS = {"gradients": "keep_gradient_text", "sentiment": "keep_review"}
 
 
 @pytest.fixture(autouse=True)
@@ -42,8 +41,17 @@ def test_first_sight_is_filled_in(name: str) -> None:
     assert app.title[0].value == name.capitalize()
     app.run()
     assert not [warning.value for warning in app.warning if "Session State" in warning.value]
-    drawn = app.get("vega_lite_chart") if name != "neurons" else app.get("bidi_component")
-    assert drawn
+    assert app.get("vega_lite_chart")
+
+
+def test_the_live_page_offers_every_model() -> None:
+    app = _page("neurons")
+    assert not app.exception
+    assert not app.error
+    assert app.title[0].value == "Neurons"
+    mounted = app.get("bidi_component")[0].proto
+    for name in ("tiny-lm", "imdb-lstm", "imdb-rnn"):
+        assert name in str(mounted)
 
 
 @pytest.mark.parametrize("text", ["", "   \n\t "], ids=["empty", "blank"])
@@ -79,12 +87,6 @@ def test_punctuation_alone_is_one_sentence() -> None:
     assert "no word" in app.error[0].value
 
 
-def test_long_text_says_what_is_shown() -> None:
-    app = _page("neurons")
-    app.text_area(key="keep_neurons_text").set_value("a fox " * 3500).run()
-    assert "first 2,000 characters" in app.info[0].value
-
-
 def test_words_are_counted_as_the_tokenizer_does() -> None:
     app = _page("sentiment")
     app.text_area(key="keep_review").set_value("a," * 3000).run()
@@ -107,51 +109,6 @@ def test_fresh_networks_do_not_depend_on_what_others_do_meanwhile() -> None:
         together = list(pool.map(lambda text: session.fresh_decay("lstm", "LSTM", 32, 0, text).loss_nats, texts))
     session.fresh_decay.clear()
     assert together == [session.fresh_decay("lstm", "LSTM", 32, 0, text).loss_nats for text in texts]
-
-
-def test_sliders_do_not_run_the_model() -> None:
-    app = _page("neurons")
-    with patch.object(session, "record", side_effect=AssertionError("the model was run")):
-        app.number_input(key="keep_unit").set_value(3).run()
-        app.selectbox(key="keep_signal").set_value("forget_gate").run()
-        app.selectbox(key="keep_layer").set_value(0).run()
-        app.toggle(key="keep_guesses").set_value(False).run()
-        app.slider(key="keep_temperature").set_value(1.0).run()
-    assert not app.exception
-    assert "forget gate" in _html(app)
-    assert app.subheader[0].value == "Text, coloured by unit 3"
-
-
-def test_unit_colours_the_text_with_its_own_values(tmp_path: Path) -> None:
-    app = _page("neurons")
-    app.text_area(key="keep_neurons_text").set_value("the fox").run()
-    app.number_input(key="keep_unit").set_value(5).run()
-    model = session.load_model("tiny-lm")
-    values = session.recording(model, "the fox").signals["hidden"][:, 1, 5]
-    for t, value in enumerate(values):
-        assert f" at {t}: {value:.4f}" in _html(app)
-
-
-def test_go_on_writes_and_names_what_is_unknown() -> None:
-    app = _page("neurons")
-    app.text_area(key="keep_neurons_text").set_value("the \U0001f600 fox").run()
-    assert "never seen" in app.warning[0].value
-    assert "\U0001f600" in app.text[0].value
-    app.button[0].click().run()
-    assert len(app.code[0].value) > 20
-    app.number_input(key="keep_unit").set_value(5).run()
-    assert len(app.code[0].value) > 20
-
-
-def test_changing_the_model_keeps_what_was_typed() -> None:
-    app = _page("neurons")
-    example = app.text_area(key="keep_neurons_text").value
-    app.selectbox(key="keep_neurons_model").set_value("imdb-rnn").run()
-    assert app.text_area(key="keep_neurons_text").value != example
-    app.text_area(key="keep_neurons_text").set_value("mine").run()
-    app.selectbox(key="keep_neurons_model").set_value("imdb-lstm").run()
-    assert app.text_area(key="keep_neurons_text").value == "mine"
-    assert not app.exception
 
 
 def test_gradients_of_chosen_cells_and_of_trained_models() -> None:
@@ -201,6 +158,6 @@ def test_no_model_at_all_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_the_router_runs() -> None:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(ROOT / "rnnviz" / "router.py"), default_timeout=60).run()
     assert not app.exception
     assert app.title[0].value == "Neurons"

@@ -15,7 +15,7 @@ from rnnviz.checkpoints import Model
 from rnnviz.config import CELL_TYPES
 from rnnviz.errors import ConfigError, SaveError, TextError
 from rnnviz.record import LOOP_FROM_BATCH
-from rnnviz.recording import Recording
+from rnnviz.recording import Recording, likeliest
 from tests.conftest import STRANGE_TEXTS, tiny_classifier, tiny_language_model
 
 TEXT = "the lazy dog jumps over the quick fox. " * 9
@@ -162,3 +162,9 @@ def test_the_wrong_kind_of_model_is_one_sentence(language_model: Model, classifi
         rnnviz.sample(language_model, "a", temperature=-1)
     with pytest.raises(TextError):
         rnnviz.record(language_model, "")
+
+
+def test_the_likeliest_come_in_order() -> None:
+    p = np.array([[0.1, 0.6, 0.3], [0.5, 0.25, 0.25]])
+    assert likeliest(p, 2).tolist() == [[1, 2], [0, 1]]
+    assert likeliest(p, 9).shape == (2, 3)

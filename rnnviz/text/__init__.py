@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnviz.errors import ConfigError
 from rnnviz.text.characters import CharTokenizer
-from rnnviz.text.words import WordTokenizer
+from rnnviz.text.words import APOSTROPHES, WordTokenizer
 
 Tokenizer = CharTokenizer | WordTokenizer
 
@@ -44,6 +44,41 @@ def read(tokenizer: Tokenizer, text: str) -> tuple[np.ndarray, list[str]]:
     return ids[real], [token for token, keep in zip(tokens, real, strict=True) if keep]
 
 
+def spans(text: str, tokens: Sequence[str]) -> list[tuple[int, int]]:
+    """Find where each token stands in the text it was made from.
+
+    Tokens are looked for in turn, whatever their case; one that standardisation changed beyond that (an entity, a run
+    of several words) gets an empty span where the last one ended.
+
+    Returns:
+        For each token its first code point and the one after its last.
+    """
+    flat = _flat(text)
+    words = any(len(token) > 1 for token in tokens)
+    found, at = [], 0
+    for token in tokens:
+        first = _place(flat, _flat(token), at, words) if token else -1
+        found.append((first, first + len(token)) if first >= 0 else (at, at))
+        at = max(at, found[-1][1])
+    return found
+
+
+def _flat(text: str) -> str:
+    """Return a text in lower case, with plain apostrophes, of the same length."""
+    lower = text.lower()
+    if len(lower) != len(text):
+        lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    return lower.translate(APOSTROPHES)
+
+
+def _place(text: str, token: str, at: int, whole: bool) -> int:
+    """Return where a token next stands, as a whole word if asked for, or -1."""
+    place = text.find(token, at)
+    while whole and place >= 0 and (text[place - 1 : place].isalnum() or text[place + len(token) :][:1].isalnum()):
+        place = text.find(token, place + 1)
+    return place
+
+
 def pad(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Pad rows of ids with 0 at the end to the longest of them.
 
@@ -60,4 +95,4 @@ def pad(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return ids, lengths
 
 
-__all__ = ["CharTokenizer", "Tokenizer", "WordTokenizer", "pad", "read", "tokenizer_from_dict"]
+__all__ = ["CharTokenizer", "Tokenizer", "WordTokenizer", "pad", "read", "spans", "tokenizer_from_dict"]

@@ -20,7 +20,7 @@ SIDES = ("post", "pre")
 
 _HTML = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(\s[^<>]{0,200})?/?>")
 _JOINERS = "\u200d\ufe0e\ufe0f"
-_APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'"})
+APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'"})
 
 
 class _StripPunctuation(dict[int, str]):
@@ -44,7 +44,7 @@ _STRIP = _StripPunctuation()
 
 def _strip_punctuation(text: str) -> str:
     """Replace punctuation by spaces; an apostrophe stays inside a word, so "don't" remains one word."""
-    words = text.translate(_APOSTROPHES).translate(_STRIP).split()
+    words = text.translate(APOSTROPHES).translate(_STRIP).split()
     return " ".join(stripped for word in words if (stripped := word.strip("'")))
 
 

@@ -1,84 +1,39 @@
-"""`python -m tests.bench`: prints a table of ratios, each taken within one run; nothing here is a test."""
+"""`python -m tests.bench`: prints tables of what was measured; nothing here is a test, and no clock is asserted on."""
 
-import argparse
-import time
-from collections.abc import Callable
+from typing import Annotated
 
 import torch
-from torch import Tensor, nn
+import typer
 
-from rnnviz.config import ModelConfig
-from rnnviz.network import Network
-from rnnviz.record import record_network
+from tests.bench.live import live
+from tests.bench.load import load
+from tests.bench.recording import recording
+from tests.bench.soak import soak
 
-UNITS, EMBEDDING, VOCABULARY = 512, 64, 100
-SHAPES = ((1, 1_000), (1, 10_000), (64, 200))
-
-
-def _seconds(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return each call's median over rounds in which all take turns, after one warm-up."""
-    taken: dict[str, list[float]] = {name: [] for name in calls}
-    for turn in range(rounds + 1):
-        for name, call in calls.items():
-            started = time.perf_counter()
-            call()
-            if turn:
-                taken[name].append(time.perf_counter() - started)
-    return {name: sorted(times)[len(times) // 2] for name, times in taken.items()}
+app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False)
+for table in (live, load, soak):
+    app.command()(table)
 
 
-def _by_lstm_cell(cell: nn.LSTMCell, x: Tensor) -> list[tuple[Tensor, ...]]:
-    """The obvious way to record: a loop over `nn.LSTMCell`, the gates computed beside it."""
-    hidden, state, kept = x.new_zeros(len(x), UNITS), x.new_zeros(len(x), UNITS), []
-    for x_t in x.unbind(1):
-        pre = torch.addmm(cell.bias_ih, x_t, cell.weight_ih.T) + torch.addmm(cell.bias_hh, hidden, cell.weight_hh.T)
-        i, f, g, o = pre.chunk(4, dim=1)
-        gates = (torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o))
-        hidden, state = cell(x_t, (hidden, state))
-        kept.append((hidden, state, *gates))
-    return kept
+@app.command(name="recording")
+def record(
+    rounds: Annotated[int, typer.Option(help="Turns of which the median is taken.")] = 5,
+    threads: Annotated[int | None, typer.Option(help="Threads of torch, by default its own choice.")] = None,
+) -> None:
+    """Print what recording every signal costs beside the plain `nn.LSTM` forward."""
+    if threads:
+        torch.set_num_threads(threads)
+    recording(rounds)
 
 
-@torch.no_grad()
-def recording(rounds: int) -> None:
-    """Print what recording everything costs beside the plain fused forward."""
-    print(f"Recording every signal of an LSTM of {UNITS} units, as a multiple of the plain nn.LSTM forward")
-    print(f"({torch.get_num_threads()} threads, median of {rounds} turns)\n")
-    print("| batch x time | nn.LSTM forward | record | ratio | loop over nn.LSTMCell | ratio |")
-    print("|---|---|---|---|---|---|")
-    network = Network(ModelConfig("language_model", "lstm", VOCABULARY, VOCABULARY, EMBEDDING, UNITS)).eval()
-    layer = network.recurrent[0]["d"]
-    cell = nn.LSTMCell(EMBEDDING, UNITS)
-    cell.load_state_dict({name.removesuffix("_l0"): value for name, value in layer.state_dict().items()})
-    for batch, time_steps in SHAPES:
-        ids, lengths = torch.randint(VOCABULARY, (batch, time_steps)), torch.full((batch,), time_steps)
-        x = network.embedding(ids)
-        calls = {
-            "plain": lambda x=x: layer(x),
-            "record": lambda ids=ids, lengths=lengths: record_network(network, ids, lengths),
-            "loop": lambda x=x: _by_lstm_cell(cell, x),
-        }
-        found = _seconds(calls, rounds)
-        plain = found["plain"]
-        row = [f"{batch} x {time_steps:,}", f"{plain * 1e3:.0f} ms"]
-        row += [
-            part
-            for name in ("record", "loop")
-            for part in (f"{found[name] * 1e3:.0f} ms", f"{found[name] / plain:.2f}")
-        ]
-        print(f"| {' | '.join(row)} |", flush=True)
-
-
-def main() -> None:
-    """Read the command line and print the tables asked for."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("table", nargs="?", choices=["recording"], default="recording")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    recording(given.rounds)
+@app.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """Print tables of what was measured; `recording` where none is named."""
+    if context.invoked_subcommand is None:
+        record()
+        names = sorted(command.name or command.callback.__name__ for command in app.registered_commands)
+        print(f"\nThere are {', '.join(names)}: `python -m tests.bench NAME`, with --help for options.")
 
 
 if __name__ == "__main__":
-    main()
+    app(prog_name="python -m tests.bench")
