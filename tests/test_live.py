@@ -30,15 +30,15 @@ from rnnviz.analysis.units import (
 from rnnviz.cells import CELLS, Cell, State, Weights
 from rnnviz.charts.palette import scale_of
 from rnnviz.checkpoints import Model
-from rnnviz.config import CELL_TYPES
+from rnnviz.config import CELL_TYPES, LONGEST
 from rnnviz.errors import ConfigError
 from rnnviz.live import reader as reading
 from rnnviz.live import session as live
 from rnnviz.live.clamps import Clamp
 from rnnviz.live.experiment import compare
-from rnnviz.live.reader import LONGEST, Reader, WholeReader, reader_of
+from rnnviz.live.reader import Reader, WholeReader, reader_of
 from rnnviz.live.request import LONGEST_TEXT, Asked
-from rnnviz.live.session import GUESSES, ORDERS, LiveSession, twin
+from rnnviz.live.session import ORDERS, LiveSession, twin
 from rnnviz.live.wire import pack, unpack
 from rnnviz.record import draw
 from rnnviz.recording import Recording, softmax
@@ -47,6 +47,7 @@ from tests.conftest import tiny_classifier, tiny_language_model
 
 TEXT = "the lazy dog jumps over the quick fox. " * 12
 REVIEW = "The film was <b>NOT</b> bad, not bad at all: the plot wobbled... very good acting! " * 9
+GUESSES = 5
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 KINDS = {"language_model": tiny_language_model, "classifier": tiny_classifier}
 

@@ -104,6 +104,14 @@ def _token_place(page: Page, index: int) -> tuple[float, float]:
     )
 
 
+def _hover(page: Page, index: int) -> None:
+    """Point at a token of the text."""
+    page.locator(".rv-sheet").scroll_into_view_if_needed()
+    sheet, (x, y) = page.locator(".rv-sheet").bounding_box(), _token_place(page, index)
+    page.mouse.move(sheet["x"] + x, sheet["y"] + y - 5)
+    page.mouse.move(sheet["x"] + x + 2, sheet["y"] + y - 5)
+
+
 def _shades(recording: rnnviz.Recording, name: str = "hidden", layer: int = 1) -> np.ndarray:
     return scale_of(name, recording.cell_type).shade(recording.signals[name][:, layer])
 
@@ -163,6 +171,28 @@ def test_an_edit_in_the_middle_recolours_what_follows(
         assert _pixel(page.locator(".rv-sheet canvas"), *_token_place(page, time)) == HEX[shades[time, 5]]
 
 
+def test_answers_to_an_overtaken_text_leave_nothing_wrong(page: Page, app_url: str, wrong: list[str]) -> None:
+    """Keys faster than the reading of what follows them: the picture ends as if the text had been read at once."""
+    text = "word " * 140
+    box = _open(page, app_url + _link(text))
+    box.evaluate("b => { b.focus(); b.setSelectionRange(350, 350); }")
+    for _ in range(3):
+        for key in "wxyz":
+            page.keyboard.press(key)
+            page.wait_for_timeout(25)
+    _wait_painted(page, len(text) + 12)
+    page.wait_for_timeout(500)
+    heat = page.locator(".rv-heat")
+    painted = heat.evaluate("c => c.toDataURL()")
+    count = page.evaluate("window.painted.length")
+    for name in ("cell", "hidden"):
+        page.get_by_label("Signal", exact=True).select_option(name)
+        count += 1
+        page.wait_for_function(f"window.painted.length >= {count}", timeout=SLOW)
+    page.wait_for_timeout(500)
+    assert heat.evaluate("c => c.toDataURL()") == painted
+
+
 def test_composed_characters_arrive_whole(page: Page, app_url: str, wrong: list[str]) -> None:
     box = _open(page, app_url + _link("ab"))
     box.press("Control+End")
@@ -188,8 +218,7 @@ def test_hover_and_keys_read_exact_values(
     value = recording.signals["hidden"][len(TEXT) - 2, 1, 14]
     told = f"unit 14, time {len(TEXT) - 2}, after “d”: hidden {value:.4f}, surprise ".replace("-", "−")
     expect(page.locator(".rv-read")).to_contain_text(told)
-    x, y = _token_place(page, 4)
-    page.locator(".rv-box").hover(position={"x": x + 3, "y": y + 26})
+    _hover(page, 4)
     value = f"{recording.signals['hidden'][4, 1, 5]:.4f}".replace("-", "−")
     expect(page.locator(".rv-read")).to_contain_text(f"unit 5, time 4, after “:”: hidden {value}")
 
@@ -317,8 +346,7 @@ def test_words_are_coloured_too(page: Page, app_url: str, wrong: list[str]) -> N
     ink = page.locator(".rv-sheet canvas")
     assert _pixel(ink, *_token_place(page, text.index("WONDERFUL"))) == HEX[shades[2, 3]]
     assert _pixel(ink, *_token_place(page, text.index("truly"))) == HEX[shades[-1, 3]]
-    x, y = _token_place(page, text.index("film") + 1)
-    page.locator(".rv-box").hover(position={"x": x, "y": y + 26})
+    _hover(page, text.index("film") + 1)
     expect(page.locator(".rv-read")).to_contain_text("time 3, after “film”")
     expect(page.get_by_role("button", name="Go on writing")).to_be_hidden()
 

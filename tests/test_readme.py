@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from typer.main import get_command
@@ -29,12 +30,16 @@ def test_requirements_pin_exact_versions() -> None:
     assert "torch==2.13.0" in pins
 
 
-def test_its_python_runs_as_it_stands(capsys: pytest.CaptureFixture) -> None:
+def test_its_python_runs_as_it_stands(
+    capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (code,) = (text for kind, text in BLOCKS if kind == "python")
     names: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), names)
     assert names["recording"].signals["forget_gate"].shape[2] == names["model"].config.hidden_size
     assert len(capsys.readouterr().out) > 200
+    assert "unit 17" in (tmp_path / "picture.html").read_text(encoding="utf-8")
 
 
 def test_every_command_it_names_exists() -> None:

@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from rnnviz import checkpoints, route
+from rnnviz.config import LONGEST
 from rnnviz.live import reader as reading
 from rnnviz.live.session import LiveSession
 from rnnviz.live.wire import pack, unpack
@@ -241,7 +242,7 @@ def test_the_longest_text_fits_into_a_message() -> None:
         text = "\U0001f600" * 20_000  # twelve characters each, escaped
         if len(json.dumps({"text": text})) > LONGEST_MESSAGE:
             text = "\u00e9" * 20_000
-        assert _ask(client, ask="read", text=text)[-1][0]["total"] == reading.LONGEST
+        assert _ask(client, ask="read", text=text)[-1][0]["total"] == LONGEST
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,10 @@ def _join(file: str, parts: list[str], done: set[str], keep_export: bool = False
     source = (_HERE / file).read_text(encoding="utf-8")
     for found in _IMPORT.finditer(source):
         _join(found["file"], parts, done)
-        if found["whole"]:
+        whole = f"const {found['whole']} = "
+        if found["whole"] and not any(part.startswith(whole) for part in parts):
             names = _EXPORTED.findall((_HERE / found["file"]).read_text(encoding="utf-8"))
-            parts.append(f"const {found['whole']} = {{ {', '.join(names)} }};")
+            parts.append(f"{whole}{{ {', '.join(names)} }};")
     source = _IMPORT.sub("", source)
     parts.append(source if keep_export else re.sub(r"^export ", "", source, flags=re.MULTILINE))
 

@@ -2,6 +2,7 @@
 
 const LEFT = 46; // room for the units' numbers
 const BELOW = 34; // room for the times
+const ROOM = 64; // steps by which the room for a growing text grows
 const TALL = 14; // largest height of a row, and width of a column, in pixels, while everything is shown
 
 /** Holds one byte a unit and time, a column a time step, and draws them through a palette of 256 colours. */
@@ -55,13 +56,13 @@ export class HeatMap {
     this.ink(0, this.times);
   }
 
-  /** Put columns in place from `first` on; what stood behind them is forgotten. */
+  /** Put columns in place from `first` on; what stands behind them stays until it is replaced or cut. */
   put(first, shades) {
     const columns = shades.length / this.units;
     this.grow(first + columns);
     this.shades.set(shades, first * this.units);
-    this.times = first + columns;
-    this.ink(first, this.times);
+    this.times = Math.max(this.times, first + columns);
+    this.ink(first, first + columns);
   }
 
   cut(times) {
@@ -115,7 +116,9 @@ export class HeatMap {
   scale() {
     const width = Math.max(1, this.canvas.clientWidth - LEFT);
     if (this.zoomed) return [this.sx, this.sy];
-    return [Math.min(TALL, width / Math.max(1, this.times)), Math.min(TALL, this.height / Math.max(1, this.units))];
+    const room = Math.ceil(this.times / ROOM) * ROOM; // in steps, so that a key does not change the scale
+    const wide = this.times * TALL <= width ? TALL : width / Math.max(this.times, Math.min(room, this.times * 1.1));
+    return [wide, Math.min(TALL, this.height / Math.max(1, this.units))];
   }
 
   /** Zoom by a factor about a point of the plot. */
@@ -143,7 +146,8 @@ export class HeatMap {
     if (this.zoomed) this.x0 = Infinity;
   }
 
-  draw() {
+  /** Draw, from a column on where nothing but what follows it has changed. */
+  draw(from = 0) {
     const { canvas, height } = this;
     const ratio = window.devicePixelRatio || 1;
     const width = this.root.clientWidth;
@@ -154,10 +158,20 @@ export class HeatMap {
       canvas.height = Math.round(full * ratio);
       canvas.style.width = `${width}px`;
       canvas.style.height = `${full}px`;
+      from = 0;
     }
     const [sx, sy] = this.clamp();
+    const view = [sx, sy, this.x0, this.y0].join();
+    if (view !== this.drawn) from = 0;
+    this.drawn = view;
     const context = canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.save();
+    if (from > this.x0) {
+      context.beginPath();
+      context.rect(Math.floor(LEFT + (from - this.x0) * sx) - 24, 0, width, full);
+      context.clip();
+    }
     context.clearRect(0, 0, width, full);
     const room = width - LEFT;
     const columns = Math.min(this.times - this.x0, room / sx);
@@ -169,6 +183,7 @@ export class HeatMap {
     this.ink_ = getComputedStyle(canvas).color;
     this.axes(context, sx, sy, width, rows * sy);
     this.marks(context, sx, sy, columns * sx, rows * sy);
+    context.restore();
   }
 
   axes(context, sx, sy, width, bottom) {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -22,16 +22,29 @@ VARIANTS = ("model", "twin", "clamped")
 _MOST_CLAMPS = 8
 
 
+def listed_model(name: str) -> Model:
+    """Return a model by its name among those on the list; a path is not a name.
+
+    Raises:
+        RequestError: There is none of this name.
+        CheckpointError: It cannot be read.
+    """
+    if name not in checkpoints.models():
+        raise RequestError(f"model: there is none called {name[:100]!r}.")
+    return checkpoints.shared(name)
+
+
 class Asked:
     """A request whose fields are read on demand.
 
     Every accessor raises `RequestError` with a sentence that names the field, what was expected and what came.
     """
 
-    def __init__(self, raw: object) -> None:
+    def __init__(self, raw: object, load: Callable[[str], Model] | None = None) -> None:
         if not isinstance(raw, Mapping):
             raise RequestError("A request must be a JSON object.")
         self.raw: Mapping[str, Any] = raw
+        self._load = load or listed_model
 
     def whole(self, name: str, low: int, high: int, default: int | None = None) -> int:
         """Return a whole number within bounds."""
@@ -61,11 +74,11 @@ class Asked:
 
     @cached_property
     def model(self) -> Model:
-        """The model, by its name among those on the list; a path is not a name."""
+        """The model."""
         name = self.raw.get("model")
-        if not isinstance(name, str) or name not in checkpoints.models():
-            raise RequestError(f"model: there is none called {str(name)[:100]!r}.")
-        return checkpoints.shared(name)
+        if not isinstance(name, str):
+            raise RequestError("model: expected the name of one.")
+        return self._load(name)
 
     @property
     def variant(self) -> str:

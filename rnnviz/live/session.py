@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import tempfile
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
@@ -33,7 +34,7 @@ from rnnviz.config import LONGEST, ModelConfig
 from rnnviz.errors import RequestError, RnnvizError
 from rnnviz.live.experiment import compare
 from rnnviz.live.reader import Reader, WholeReader, reader_of
-from rnnviz.live.request import Asked
+from rnnviz.live.request import Asked, listed_model
 from rnnviz.live.wire import pack
 from rnnviz.network import Network
 from rnnviz.record import draw
@@ -57,6 +58,14 @@ class LiveSession:
 
     def __init__(self) -> None:
         self._readers: OrderedDict[tuple, Reader | WholeReader] = OrderedDict()
+        self._loaded: dict[str, tuple[float, Model]] = {}
+
+    def _load(self, name: str) -> Model:
+        """Return a model, looked for on the disk at most once a second."""
+        now = time.monotonic()
+        if name not in self._loaded or now - self._loaded[name][0] > 1:
+            self._loaded[name] = now, listed_model(name)
+        return self._loaded[name][1]
 
     def forget(self) -> None:
         """Give the memory back; the next request reads its text anew."""
@@ -66,7 +75,7 @@ class LiveSession:
         """Answer a request, a long text in several messages; a request that cannot be answered gets one sentence."""
         repeated = echo(request)
         try:
-            asked = Asked(request)
+            asked = Asked(request, self._load)
             if asked.ask not in self._ASKS:
                 raise RequestError(f"ask: expected one of {', '.join(self._ASKS)}, got {asked.ask[:50]!r}.")
             for header, arrays in self._ASKS[asked.ask](self, asked):
