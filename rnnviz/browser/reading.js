@@ -54,12 +54,13 @@ export class Reading {
     const { spans } = this.tokens;
     if (this.about.characters) {
       const names = Array.from(text);
-      const next = new Array(Math.min(names.length, this.limit));
-      let at = 0;
-      for (let t = 0; t < next.length; t += 1) next[t] = [at, (at += names[t].length)];
+      const count = Math.min(names.length, this.limit);
       let kept = 0;
-      const shared = Math.min(next.length, this.tokens.names.length);
+      const shared = Math.min(count, this.tokens.names.length);
       while (kept < shared && names[kept] === this.tokens.names[kept]) kept += 1;
+      const next = spans.slice(0, kept);
+      let at = kept ? next[kept - 1][1] : 0;
+      for (let t = kept; t < count; t += 1) next.push([at, (at += names[t].length)]);
       this.valid = Math.min(this.valid, kept);
       this.overtake(kept);
       this.tokens = { spans: next, names: names.slice(0, this.limit) };

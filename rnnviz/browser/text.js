@@ -52,6 +52,7 @@ export class TextView {
     this.text = "";
     this.spans = [];
     this.places = []; // token -> [x, y, width], measured as needed
+    this.before = { from: 0, list: [] }; // places that were measured before the last change
     this.guesses = true;
     this.look = { colour: () => null };
     this.pending = null;
@@ -95,7 +96,7 @@ export class TextView {
     let alike = 0;
     while (alike < old.length && alike < spans.length && old[alike][0] === spans[alike][0] && old[alike][1] === spans[alike][1]) alike += 1;
     if (alike < places.length) places.length = alike;
-    this.dirty = Math.min(this.dirty ?? Infinity, alike);
+    this.mark(alike);
     this.text = text;
     this.spans = spans;
     if (same < most || text.length !== most) this.forget(same);
@@ -116,7 +117,12 @@ export class TextView {
       token -= 1;
       if (token > 0 && places[token][1] !== places[token - 1][1]) lines += 1;
     }
-    places.length = token;
+    if (this.before.list.length) this.mark(this.before.from);
+    this.before = { from: token, list: places.splice(token) };
+  }
+
+  /** From this token on the picture has to be painted again. */
+  mark(token) {
     this.dirty = Math.min(this.dirty ?? Infinity, token);
   }
 
@@ -139,9 +145,12 @@ export class TextView {
           place = [rect.left - origin.left, middle - GLYPH / 2, rect.width];
         }
       }
+      const was = this.before.list[places.length - this.before.from];
+      if (!was || was.some((number, i) => number !== place[i])) this.mark(places.length);
       places.push(place);
       if (place[1] > bottom) return;
     }
+    this.before = { from: 0, list: [] };
   }
 
   /** Paint what is in view, from a token's line on. */
@@ -166,10 +175,7 @@ export class TextView {
     const { places } = this;
     const context = canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, -top * ratio);
-    let start = Math.max(0, Math.min(from, places.length - 1));
-    while (start > 0 && places[start - 1][1] === places[start][1]) start -= 1;
-    const clear = start === 0 ? top : Math.max(top, places[start][1] - BAR - 2);
-    context.clearRect(0, clear, width, height + 200);
+    const start = this.clear(context, from, top, width, height);
     const style = getComputedStyle(root);
     this.plain = style.color;
     context.textAlign = "center";
@@ -177,6 +183,30 @@ export class TextView {
     for (let t = start; t < places.length && places[t][1] < top + height; t += 1) {
       if (places[t][1] + GLYPH + this.rows * GUESS > top) this.paintToken(context, t);
     }
+  }
+
+  /** Clear the canvas from a token on; returns the token to paint from, the first of its line where letters run back. */
+  clear(context, from, top, width, height) {
+    const { places } = this;
+    const line = GLYPH + BAR + this.rows * GUESS + 4;
+    const last = Math.max(0, Math.min(from, places.length - 1));
+    let start = last;
+    let forward = true;
+    while (start > 0 && places[start - 1][1] === places[start][1]) {
+      start -= 1;
+      forward &&= places[start][0] + places[start][2] <= places[start + 1][0] + 0.5;
+    }
+    for (let t = last; forward && t + 1 < places.length && places[t + 1][1] === places[t][1]; t += 1) {
+      forward = places[t][0] <= places[t + 1][0];
+    }
+    if (start === 0 && (last === 0 || !forward)) {
+      context.clearRect(0, top, width, height + 200);
+      return 0;
+    }
+    const [x, y] = forward ? places[last] : [0, places[start][1]];
+    context.clearRect(Math.floor(x), y - BAR - 2, width, line);
+    context.clearRect(0, y - BAR - 2 + line, width, height + 200);
+    return forward ? last : start;
   }
 
   paintToken(context, t) {

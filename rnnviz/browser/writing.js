@@ -60,6 +60,7 @@ export class Writing {
   }
 
   stopFlow() {
+    if (!this.flow) return;
     this.flow = null;
     this.flowButton.textContent = "Go on writing";
   }

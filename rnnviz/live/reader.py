@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from mmap import mmap
 
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ from rnnviz.live.clamps import Clamp, Held, held_gates, held_rows, held_step
 from rnnviz.network import Network
 from rnnviz.record import record_layer, record_network
 
-_FIRST, _STRETCH = 4, 256
+_FIRST, _STRETCH = 4, 128
 """Steps of a stretch: few at first, for a quick first answer, then more, for the fused kernel's sake."""
 
 _SHORT = 16
@@ -38,8 +40,8 @@ class Reader:
         self.network, self.clamps = network, tuple(clamps)
         self.ids = np.empty(0, dtype=np.int64)
         config = network.config
-        shape = (0, len(network.cell.states), config.hidden_size)
-        self._states = [np.empty(shape, dtype=np.float32) for _ in range(config.num_layers)]
+        shape = (LONGEST, len(network.cell.states), config.hidden_size)
+        self._states = [_paged(shape) for _ in range(config.num_layers)]
         self._weights = [Weights.of(layer["d"]) for layer in network.recurrent]
         self._held = {first: self._held_rows(first) for first in {0, *(clamp.first for clamp in self.clamps)}}
 
@@ -63,7 +65,6 @@ class Reader:
         changed = np.flatnonzero(ids[:length] != self.ids[:length])
         done = int(changed[0]) if len(changed) else length
         self.ids = ids[:done]
-        self._make_room(len(ids))
         yield done
         step = _FIRST
         while done < len(ids):
@@ -84,15 +85,6 @@ class Reader:
     def _held_alike(self, first: int, last: int) -> int:
         """Return how far a stretch goes, at most, with the same values held."""
         return min((turn for turn in self._held if first < turn < last), default=last)
-
-    def _make_room(self, length: int) -> None:
-        if length <= len(self._states[0]):
-            return
-        room = min(LONGEST, max(64, 2 * length))
-        for layer, old in enumerate(self._states):
-            new = np.empty((max(room, length), *old.shape[1:]), dtype=np.float32)
-            new[: len(self.ids)] = old[: len(self.ids)]
-            self._states[layer] = new
 
     @torch.no_grad()
     def _read(self, ids: np.ndarray, first: int, last: int) -> None:
@@ -167,6 +159,11 @@ class Reader:
         else:
             hidden = self.network.pool(self._at(top, 0, 0, last)[None])[0, first:]
         return self.network.head(hidden).cpu().numpy()
+
+
+def _paged(shape: tuple[int, ...]) -> np.ndarray:
+    """Return a float32 array whose memory is taken page by page as it is written, and given back at once when freed."""
+    return np.frombuffer(mmap(-1, 4 * math.prod(shape)), dtype=np.float32).reshape(shape)
 
 
 class WholeReader:
