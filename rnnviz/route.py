@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from rnnviz import checkpoints
 from rnnviz.errors import RnnvizError
 from rnnviz.live.session import LiveSession, echo
+from rnnviz.live.together import begin_together
 from rnnviz.live.wire import pack
 
 PATH = "/rnnviz/live"
@@ -30,6 +31,9 @@ LONGEST_MESSAGE = 200_000
 
 RATE, BURST = 60, 120
 """Requests a second of one connection, and how many it may save up; beyond, they wait their turn."""
+
+TOGETHER = 32
+"""Most readings that are begun in one batch: others wait no longer than it takes."""
 
 WAITING = 32
 """Requests of one connection that may wait; one that sends more is refused the rest."""
@@ -47,6 +51,8 @@ class Desk:
     def __init__(self, most: int = MOST_CONNECTIONS, idle: float = IDLE) -> None:
         self.most, self.idle, self.open = most, idle, 0
         self._running = CapacityLimiter(os.cpu_count() or 1)
+        self._readings: list[tuple[LiveSession, dict, asyncio.Future]] = []
+        self._beginning: asyncio.Task | None = None
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one connection until it is closed."""
@@ -62,6 +68,31 @@ class Desk:
             await Connection(socket, self).run()
         finally:
             self.open -= 1
+
+    async def begin(self, session: LiveSession, request: dict) -> tuple[Iterator[bytes], bytes | None]:
+        """Start to answer a reading, together with all that have come while the last ones were begun."""
+        future = asyncio.get_running_loop().create_future()
+        self._readings.append((session, request, future))
+        if self._beginning is None or self._beginning.done():
+            self._beginning = asyncio.create_task(self._begin_all())
+        return await future
+
+    async def _begin_all(self) -> None:
+        while self._readings:
+            batch, self._readings = self._readings[:TOGETHER], self._readings[TOGETHER:]
+            batch = [one for one in batch if not one[2].done()]  # the others have left
+            asked = [(session, request) for session, request, _ in batch]
+            try:
+                begun = await anyio.to_thread.run_sync(begin_together, asked, limiter=self._running)
+            except Exception as error:
+                begun = [(None, error)] * len(batch)
+            for (*_, future), (answers, first) in zip(batch, begun, strict=True):
+                if future.done():
+                    continue
+                if isinstance(first, Exception):
+                    future.set_exception(first)
+                else:
+                    future.set_result((answers, first))
 
     async def step(self, answers: Iterator[bytes]) -> bytes | None:
         """Return the next message of an answer, worked out beside the event loop, or None after the last."""
@@ -146,12 +177,17 @@ class Connection:
 
     async def _answer(self, request: dict) -> None:
         reading = request.get("ask") == "read"
-        answers = self._session.answer(request)
         try:
-            while (message := await self._desk.step(answers)) is not None:
+            if reading:
+                answers, message = await self._desk.begin(self._session, request)
+            else:
+                answers = self._session.answer(request)
+                message = await self._desk.step(answers)
+            while message is not None:
                 await self._send(message)
                 if reading and any(one.get("ask") == "read" for one in self._waiting):
                     return
+                message = await self._desk.step(answers)
         except Exception:  # a mistake of ours must not leave the connection mute
             _LOG.exception("A request could not be answered")
             error = "Something went wrong on the server, which has made a note of it; try something else."

@@ -7,8 +7,10 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -35,11 +37,13 @@ from rnnviz.config import CELL_TYPES, LONGEST
 from rnnviz.errors import ConfigError
 from rnnviz.live import reader as reading
 from rnnviz.live import session as live
+from rnnviz.live import together
 from rnnviz.live.clamps import Clamp
 from rnnviz.live.experiment import compare
 from rnnviz.live.reader import Reader, WholeReader, reader_of
 from rnnviz.live.request import LONGEST_TEXT, Asked, listed_model
 from rnnviz.live.session import ORDERS, LiveSession, twin
+from rnnviz.live.together import begin_together, step_together
 from rnnviz.live.wire import pack, unpack
 from rnnviz.record import draw
 from rnnviz.recording import Recording, softmax
@@ -1158,3 +1162,54 @@ def test_a_damaged_model_is_one_sentence(shelf: dict[str, Model]) -> None:
     finally:
         (folder / checkpoints.WEIGHTS).unlink()
         folder.rmdir()
+
+
+@pytest.mark.parametrize("name", FORWARD)
+def test_readers_stepped_together_are_as_each_alone(shelf: dict[str, Model], name: str) -> None:
+    network, rng = shelf[name].network, np.random.default_rng(0)
+    texts = [rng.integers(1, network.config.vocab_size, size) for size in (0, 1, 7, 30)]
+    readers = [_through(Reader(network), ids) for ids in texts]
+    extra = [rng.integers(1, network.config.vocab_size, size) for size in (2, 1, 3, 4)]
+    grown = [np.concatenate(pair) for pair in zip(texts, extra, strict=True)]
+    step_together(list(zip(readers, grown, strict=True)))
+    for reader, ids in zip(readers, grown, strict=True):
+        alone = _through(Reader(network), ids)
+        assert np.array_equal(reader.ids, ids)
+        for signal, layer in product(reader.signals, range(network.config.num_layers)):
+            ours, theirs = (one.signal(signal, layer, 0, len(ids)) for one in (reader, alone))
+            np.testing.assert_allclose(ours, theirs, atol=1e-5, err_msg=signal)
+
+
+def test_answers_begun_together_are_each_sessions_own(shelf: dict[str, Model]) -> None:
+    view = {"ask": "read", "signal": "hidden", "layer": 0, "model": FORWARD[0]}
+    texts = [f"text {i} of the five " * (i + 1) for i in range(5)]
+    sessions = [LiveSession() for _ in texts]
+    for session, text in zip(sessions, texts, strict=True):
+        list(session.answer({**view, "text": text}))
+    requests = [{**view, "seq": i, "text": f"{text}ab", "have": len(text)} for i, text in enumerate(texts)]
+    requests[3]["layer"] = 99
+    requests[4] |= {"text": "something else altogether", "have": 0}
+    with patch.object(together, "step_together", side_effect=step_together) as stepped:
+        begun = begin_together(list(zip(sessions, requests, strict=True)))
+    assert [len(reader.ids) for reader, _ in stepped.call_args.args[0]] == [len(text) + 2 for text in texts[:4]]
+    for (answers, first), request in zip(begun, requests, strict=True):
+        messages = [unpack(message) for message in (first, *answers)]
+        expected = [unpack(message) for message in LiveSession().answer(request)]
+        assert messages[-1][0]["seq"] == request["seq"]
+        if "error" in expected[0][0]:
+            assert messages == expected
+            continue
+        shades, own = (
+            np.concatenate([arrays["shades"] for _, arrays in answer if arrays]) for answer in (messages, expected)
+        )
+        assert shades.shape == own.shape
+        assert np.abs(shades.astype(int) - own.astype(int)).max() <= 1
+
+
+def test_one_persons_trouble_is_not_the_others(shelf: dict[str, Model]) -> None:
+    request = {"ask": "read", "signal": "hidden", "layer": 0, "model": FORWARD[0], "text": "abc"}
+    bad = LiveSession()
+    with patch.object(bad, "answer", side_effect=lambda request: (1 / 0 for _ in "x")):
+        (_, trouble), (_, fine) = begin_together([(bad, request), (LiveSession(), request)])
+    assert isinstance(trouble, ZeroDivisionError)
+    assert unpack(fine)[0]["done"]

@@ -287,6 +287,9 @@ class _Slow:
     def forget(self) -> None:
         pass
 
+    def growth(self, request: dict, most: int) -> None:
+        return None
+
     def answer(self, request: dict) -> Iterator[bytes]:
         self.began.append(request["seq"])
         yield pack({"seq": request["seq"], "done": False})

@@ -42,7 +42,7 @@ class Reader:
         config = network.config
         shape = (LONGEST, len(network.cell.states), config.hidden_size)
         self._states = [_paged(shape) for _ in range(config.num_layers)]
-        self._weights = [Weights.of(layer["d"]) for layer in network.recurrent]
+        self.weights = [Weights.of(layer["d"]) for layer in network.recurrent]
         self._held = {first: self._held_rows(first) for first in {0, *(clamp.first for clamp in self.clamps)}}
 
     @property
@@ -61,10 +61,7 @@ class Reader:
         Yields:
             How many tokens have been read: first what was kept, then after each stretch.
         """
-        length = min(len(ids), len(self.ids))
-        changed = np.flatnonzero(ids[:length] != self.ids[:length])
-        done = int(changed[0]) if len(changed) else length
-        self.ids = ids[:done]
+        done = self.go_back(ids)
         yield done
         step = _FIRST
         while done < len(ids):
@@ -73,6 +70,18 @@ class Reader:
             done, step = last, min(_STRETCH, 4 * step)
             self.ids = ids[:done]
             yield done
+
+    def go_back(self, ids: np.ndarray) -> int:
+        """Forget what comes after the first id that has changed; returns how many tokens are still read."""
+        length = min(len(ids), len(self.ids))
+        changed = np.flatnonzero(ids[:length] != self.ids[:length])
+        done = int(changed[0]) if len(changed) else length
+        self.ids = ids[:done]
+        return done
+
+    def put(self, layer: int, states: np.ndarray) -> None:
+        """Take in a layer's states (state, unit) after the next token, worked out elsewhere."""
+        self._states[layer][len(self.ids)] = states
 
     def _held_rows(self, time: int) -> list[Held]:
         """Return what is held at a time, a layer each."""
@@ -98,7 +107,7 @@ class Reader:
 
     def _run_layer(self, layer: int, x: Tensor, state: State, held: Held) -> list[Tensor]:
         """Return the layer's states (time, unit), by the fused kernel where that is quicker."""
-        cell, weights = self.network.cell, self._weights[layer]
+        cell, weights = self.network.cell, self.weights[layer]
         if len(x) > _SHORT and not held:
             signals = record_layer(self.network.recurrent[layer]["d"], cell, x[:, None], state)
             return [signals[name][:, 0] for name in cell.states]
@@ -142,7 +151,7 @@ class Reader:
         if name in cell.states:
             return self._states[layer][first:last, cell.states.index(name)]
         previous = torch.cat([self._before(layer, first)[0], self._at(layer, 0, first, last - 1)])
-        weights, parts = self._weights[layer], []
+        weights, parts = self.weights[layer], []
         projected = weights.project(self.inputs(layer, first, last))
         for begin, end in self._pieces(first, last):
             within = slice(begin - first, end - first)

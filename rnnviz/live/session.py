@@ -70,6 +70,7 @@ class LiveSession:
     def forget(self) -> None:
         """Give the memory back; the next request reads its text anew."""
         self._readers.clear()
+        self._loaded.clear()
 
     def answer(self, request: object) -> Iterator[bytes]:
         """Answer a request, a long text in several messages; a request that cannot be answered gets one sentence."""
@@ -82,6 +83,17 @@ class LiveSession:
                 yield pack({**repeated, **header}, arrays)
         except RnnvizError as error:
             yield pack({**repeated, "error": str(error)})
+
+    def growth(self, request: Mapping, most: int) -> tuple[Reader, np.ndarray] | None:
+        """Return reader and ids of a reading that has only a few new tokens to read; None for any other request."""
+        try:
+            asked = Asked(request, self._load)
+            reader = self._reader(asked)
+            if asked.ask != "read" or asked.clamps or not isinstance(reader, Reader):
+                return None
+            return (reader, asked.ids) if 0 < len(asked.ids) - reader.go_back(asked.ids) <= most else None
+        except RnnvizError:  # the answer will say what is wrong
+            return None
 
     def _reader(self, asked: Asked) -> Reader | WholeReader:
         """Return the reader of this model and variant, the least recently used one giving way."""
