@@ -1213,3 +1213,11 @@ def test_one_persons_trouble_is_not_the_others(shelf: dict[str, Model]) -> None:
         (_, trouble), (_, fine) = begin_together([(bad, request), (LiveSession(), request)])
     assert isinstance(trouble, ZeroDivisionError)
     assert unpack(fine)[0]["done"]
+
+
+def test_words_are_found_neither_in_tags_nor_inside_other_words() -> None:
+    assert spans("<i>I like it</i> i", ["i", "like", "it", "i"]) == [(3, 4), (5, 9), (10, 12), (17, 18)]
+    assert spans("fun\U0001f600\U0001f600 film", ["fun", "\U0001f600", "\U0001f600", "film"]) == [
+        (0, 3), (3, 4), (4, 5), (6, 10),
+    ]  # fmt: skip
+    assert spans("theatre the", ["the"]) == [(8, 11)]

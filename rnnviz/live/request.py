@@ -136,7 +136,9 @@ class Asked:
         """The part of the text that is read, such that reading it alone gives the same tokens."""
         if isinstance(self.model.tokenizer, CharTokenizer):
             return self.text[:LONGEST]
-        return self.text if len(read(self.model.tokenizer, self.text)[1]) <= LONGEST else " ".join(self.tokens)
+        if len(read(self.model.tokenizer, self.text)[1]) <= LONGEST:
+            return self.text
+        return self.text[: spans(self.text, self.tokens)[-1][1]]
 
     @property
     def unknown(self) -> np.ndarray:

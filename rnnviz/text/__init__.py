@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnviz.errors import ConfigError
 from rnnviz.text.characters import CharTokenizer
-from rnnviz.text.words import APOSTROPHES, WordTokenizer
+from rnnviz.text.words import APOSTROPHES, HTML_TAG, WordTokenizer
 
 Tokenizer = CharTokenizer | WordTokenizer
 
@@ -53,7 +53,7 @@ def spans(text: str, tokens: Sequence[str]) -> list[tuple[int, int]]:
     Returns:
         For each token its first code point and the one after its last.
     """
-    flat = _flat(text)
+    flat = HTML_TAG.sub(lambda tag: " " * len(tag[0]), _flat(text))
     words = any(len(token) > 1 for token in tokens)
     found, at = [], 0
     for token in tokens:
@@ -74,9 +74,15 @@ def _flat(text: str) -> str:
 def _place(text: str, token: str, at: int, whole: bool) -> int:
     """Return where a token next stands, as a whole word if asked for, or -1."""
     place = text.find(token, at)
-    while whole and place >= 0 and (text[place - 1 : place].isalnum() or text[place + len(token) :][:1].isalnum()):
+    while whole and place >= 0 and _inside_a_word(text, place, place + len(token)):
         place = text.find(token, place + 1)
     return place
+
+
+def _inside_a_word(text: str, first: int, last: int) -> bool:
+    """Say whether letters go on without a break across either end of a stretch."""
+    before, after = text[max(0, first - 1) : first + 1], text[last - 1 : last + 1]
+    return (first > 0 and before.isalnum()) or (len(after) == 2 and after.isalnum())
 
 
 def pad(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ STANDARDIZERS = ("lower_and_strip_punctuation", "lower", "strip_punctuation")
 SPLITS = ("whitespace", "character")
 SIDES = ("post", "pre")
 
-_HTML = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(\s[^<>]{0,200})?/?>")
+HTML_TAG = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(\s[^<>]{0,200})?/?>")
 _JOINERS = "\u200d\ufe0e\ufe0f"
 APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'"})
 
@@ -121,7 +121,7 @@ class WordTokenizer:
         return len(self.vocabulary)
 
     def _split(self, text: str) -> list[str]:
-        text = html.unescape(_HTML.sub(" ", text))
+        text = html.unescape(HTML_TAG.sub(" ", text))
         if callable(self.standardize):
             text = self.standardize(text)
         elif self.standardize:
