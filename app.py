@@ -9,4 +9,4 @@ import streamlit as st
 
 from rnnviz.route import lifespan, routes
 
-app = st.App("rnnviz/router.py", routes=routes(), lifespan=lifespan)
+app = st.App("rnnviz/router/main.py", routes=routes(), lifespan=lifespan)

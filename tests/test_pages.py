@@ -158,6 +158,6 @@ def test_no_model_at_all_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_the_router_runs() -> None:
-    app = AppTest.from_file(str(ROOT / "rnnviz" / "router.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(ROOT / "rnnviz" / "router" / "main.py"), default_timeout=60).run()
     assert not app.exception
     assert app.title[0].value == "Neurons"

@@ -136,11 +136,13 @@ export class Building {
     box.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.stopFlow();
     });
-    box.addEventListener("pointermove", (event) => {
+    const point = (event) => {
       const piece = this.text.at(event.clientX, event.clientY);
       const time = piece === null ? -1 : this.timeOf(piece);
       if (time >= 0) this.point(time, this.state.unit);
-    });
+    };
+    box.addEventListener("pointermove", point);
+    box.addEventListener("pointerdown", point);
     this.onHide = () => this.keep();
     addEventListener("pagehide", this.onHide);
   }
