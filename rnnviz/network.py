@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import NamedTuple
 
 import torch
@@ -138,6 +139,17 @@ class Network(nn.Module):
         hidden, final = self.features(ids, lengths, state)
         pooled = dropout(self.pool(hidden), self.config.dropout, self.training)
         return Output(self.head(pooled), final)
+
+
+_SEEDING = Lock()
+"""Torch's generator is the process's: two people's networks are made one after the other."""
+
+
+def seeded_network(config: ModelConfig, seed: int) -> Network:
+    """Return an untrained network of PyTorch's default weights; torch's own generator stays as it is."""
+    with _SEEDING, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Network(config)
 
 
 def at_end(logits: Tensor, lengths: Tensor) -> Tensor:

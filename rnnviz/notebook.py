@@ -172,7 +172,7 @@ def _outputs(recording: Recording, vocabulary: Sequence[str]) -> dict[str, Any]:
         )
     names = [str(name) for name in vocabulary]
     strange = next((i for i, name in enumerate(names) if name in _UNKNOWN), None)
-    labels = strange is None and any(len(name) > 1 for name in names)
+    labels = strange is None
     probabilities = softmax(recording.logits[:LONGEST])
     best = likeliest(probabilities, 1 if labels else _GUESSES)
     used, places = np.unique(best, return_inverse=True)

@@ -8,8 +8,9 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
 from urllib.parse import urlparse
 
 import anyio.to_thread
@@ -21,12 +22,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from rnnviz import checkpoints
 from rnnviz.errors import RnnvizError
 from rnnviz.live.session import LiveSession, echo
-from rnnviz.live.together import begin_together
+from rnnviz.live.together import LATER, begin_together
 from rnnviz.live.wire import pack
 
 PATH = "/rnnviz/live"
 MOST_CONNECTIONS = 300
-LONGEST_MESSAGE = 200_000
+LONGEST_MESSAGE = 300_000
 """Characters of a message: the longest text, every character escaped, and room for the rest."""
 
 RATE, BURST = 60, 120
@@ -38,9 +39,13 @@ TOGETHER = 32
 WAITING = 32
 """Requests of one connection that may wait; one that sends more is refused the rest."""
 
+UNREAD = 30.0
+"""Seconds that a client may take to receive an answer before its connection is closed."""
+
 IDLE = 300.0
 """Seconds without a request after which a connection's memory is given back."""
 
+T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 _POLICY, _TOO_BIG, _TRY_LATER = 1008, 1009, 1013
 
@@ -75,7 +80,8 @@ class Desk:
         self._readings.append((session, request, future))
         if self._beginning is None or self._beginning.done():
             self._beginning = asyncio.create_task(self._begin_all())
-        return await future
+        answers, first = await future
+        return answers, await self.step(answers) if first == LATER else first
 
     async def _begin_all(self) -> None:
         while self._readings:
@@ -114,6 +120,7 @@ class Connection:
         self._socket, self._desk = socket, desk
         self._session = LiveSession()
         self._waiting: deque[dict] = deque()
+        self._job: asyncio.Future | None = None
         self._news = asyncio.Event()
         self._allowance, self._since = float(BURST), time.monotonic()
 
@@ -129,6 +136,8 @@ class Connection:
             answering.cancel()
             with suppress(asyncio.CancelledError):
                 await answering
+            if self._job is not None:
+                await asyncio.wait([self._job])
             self._session.forget()
 
     async def _receive(self) -> None:
@@ -179,24 +188,33 @@ class Connection:
         reading = request.get("ask") == "read"
         try:
             if reading:
-                answers, message = await self._desk.begin(self._session, request)
+                answers, message = await self._work(self._desk.begin(self._session, request))
             else:
                 answers = self._session.answer(request)
-                message = await self._desk.step(answers)
+                message = await self._work(self._desk.step(answers))
             while message is not None:
                 await self._send(message)
                 if reading and any(one.get("ask") == "read" for one in self._waiting):
                     return
-                message = await self._desk.step(answers)
+                message = await self._work(self._desk.step(answers))
         except Exception:  # a mistake of ours must not leave the connection mute
             _LOG.exception("A request could not be answered")
             error = "Something went wrong on the server, which has made a note of it; try something else."
             await self._send(pack({**echo(request), "error": error}))
 
+    async def _work(self, job: Coroutine[Any, Any, T]) -> T:
+        """Wait for work on the session; if the connection goes meanwhile, the work still ends in its own time."""
+        self._job = asyncio.ensure_future(job)
+        return await asyncio.shield(self._job)
+
     async def _send(self, message: bytes) -> None:
-        if self._socket.client_state is WebSocketState.CONNECTED:
-            with suppress(RuntimeError, WebSocketDisconnect):  # it left meanwhile; receiving will say so
-                await self._socket.send_bytes(message)
+        if self._socket.client_state is not WebSocketState.CONNECTED:
+            return
+        with suppress(RuntimeError, WebSocketDisconnect):  # it left meanwhile; receiving will say so
+            try:
+                await asyncio.wait_for(self._socket.send_bytes(message), UNREAD)
+            except TimeoutError:
+                await self._socket.close(_TRY_LATER, "Answers were not taken in.")
 
     async def _close(self, code: int, reason: str) -> None:
         await self._socket.close(code, reason)
@@ -210,9 +228,8 @@ def routes() -> list[WebSocketRoute]:
 
 @asynccontextmanager
 async def lifespan(app: object) -> AsyncIterator[None]:
-    """Load the first model before the first visitor comes."""
-    with suppress(RnnvizError):
-        names = list(checkpoints.models())
-        if names:
-            await anyio.to_thread.run_sync(checkpoints.shared, names[-1])
+    """Load the models before the first visitor comes."""
+    for name in checkpoints.models():
+        with suppress(RnnvizError, OSError):
+            await anyio.to_thread.run_sync(checkpoints.shared, name)
     yield

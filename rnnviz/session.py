@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import wraps
 
 import streamlit as st
-import torch
 
 from rnnviz import checkpoints
 from rnnviz.analysis.gradients import GradientDecay, gradient_decay
 from rnnviz.checkpoints import Model
 from rnnviz.config import LONGEST, ModelConfig
 from rnnviz.errors import ModelNotFoundError, RnnvizError, TextError
-from rnnviz.network import Network
+from rnnviz.network import seeded_network
 from rnnviz.record import predict
 from rnnviz.recording import Prediction
 from rnnviz.text import CharTokenizer, read
-
-_SEEDING = threading.Lock()
-"""Torch's generator is the process's: two users' networks are made one after the other."""
 
 LONGEST_GRADIENT = 300
 """Tokens of a text whose gradients are measured, from its end."""
@@ -175,7 +170,4 @@ def fresh_decay(cell_type: str, label: str, hidden_size: int, seed: int, text: s
     tokenizer = CharTokenizer.fit(text)
     size = len(tokenizer)
     config = ModelConfig("language_model", cell_type, size, size, 32, hidden_size)
-    with _SEEDING, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = Network(config)
-    return gradient_decay(network, tokenizer.encode(text), tokenizer.tokens(text), label)
+    return gradient_decay(seeded_network(config, seed), tokenizer.encode(text), tokenizer.tokens(text), label)

@@ -43,7 +43,7 @@ from rnnviz.live.experiment import compare
 from rnnviz.live.reader import Reader, WholeReader, reader_of
 from rnnviz.live.request import LONGEST_TEXT, Asked, listed_model
 from rnnviz.live.session import ORDERS, LiveSession, twin
-from rnnviz.live.together import begin_together, step_together
+from rnnviz.live.together import LATER, begin_together, step_together
 from rnnviz.live.wire import pack, unpack
 from rnnviz.record import draw
 from rnnviz.recording import Recording, softmax
@@ -418,7 +418,7 @@ def test_what_cannot_be_held_is_one_sentence(made: Callable[..., Model], clamp: 
 
 STRINGS = st.text(st.characters() | st.characters(categories=["Cs"]), max_size=8)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | STRINGS,
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | STRINGS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(STRINGS, inner, max_size=3),
     max_leaves=8,
 )
@@ -450,6 +450,11 @@ def test_packed_answers_come_back(header: dict[str, Any], parts: dict[str, tuple
         at += array.nbytes + -array.nbytes % 8
     assert at == len(message)
     assert len(message) % 8 == 0
+
+
+def test_numbers_that_are_not_finite_are_null_in_the_browser() -> None:
+    header, _ = unpack(pack({"x": [float("nan"), {"y": float("-inf")}], "z": (1.5,)}))
+    assert header == {"x": [None, {"y": None}], "z": [1.5], "parts": []}
 
 
 # --- Drawing -------------------------------------------------------------------------------------------------------
@@ -1193,7 +1198,8 @@ def test_answers_begun_together_are_each_sessions_own(shelf: dict[str, Model]) -
         begun = begin_together(list(zip(sessions, requests, strict=True)))
     assert [len(reader.ids) for reader, _ in stepped.call_args.args[0]] == [len(text) + 2 for text in texts[:4]]
     for (answers, first), request in zip(begun, requests, strict=True):
-        messages = [unpack(message) for message in (first, *answers)]
+        assert (first == LATER) == (request["seq"] == 4)
+        messages = [unpack(message) for message in (first, *answers) if message != LATER]
         expected = [unpack(message) for message in LiveSession().answer(request)]
         assert messages[-1][0]["seq"] == request["seq"]
         if "error" in expected[0][0]:

@@ -104,6 +104,14 @@ def _token_place(page: Page, index: int) -> tuple[float, float]:
     )
 
 
+def _sampled(page: Page) -> np.ndarray:
+    """Some of the heatmap's colours, spread over all of it."""
+    script = (
+        "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).filter((_, i) => i % 37 === 0)"
+    )
+    return np.array(page.locator(".rv-heat").evaluate(script))
+
+
 def _hover(page: Page, index: int) -> None:
     """Point at a token of the text."""
     page.locator(".rv-sheet").scroll_into_view_if_needed()
@@ -128,6 +136,7 @@ def test_letters_are_coloured_by_the_chosen_unit(
     expect(page.get_by_role("heading", name=re.compile("coloured by unit 77: hidden of layer 2"))).to_be_visible()
     assert _pixel(ink, *_token_place(page, 8)) == HEX[_shades(recording)[8, 77]]
     page.get_by_label("Signal", exact=True).select_option("forget_gate")
+    page.wait_for_function("window.painted.length > 1", timeout=SLOW)
     page.get_by_label("Layer", exact=True).select_option("0")
     page.wait_for_function("window.painted.length > 2", timeout=SLOW)
     assert _pixel(ink, *_token_place(page, 8)) == HEX[_shades(recording, "forget_gate", 0)[8, 77]]
@@ -286,7 +295,9 @@ def test_a_held_unit_stays_where_it_is_held_and_is_judged_by_ten_others(
     page.wait_for_function("window.painted.length > 1", timeout=SLOW)
     ink = page.locator(".rv-sheet canvas")
     assert _pixel(ink, *_token_place(page, 8)) == HEX[255]
-    expect(page.get_by_role("heading", name=re.compile("unit 5’s hidden held at 1 from token 6 on"))).to_be_visible()
+    expect(
+        page.get_by_role("heading", name=re.compile("unit 5’s hidden of layer 2 held at 1 from token 6 on"))
+    ).to_be_visible()
     page.get_by_role("button", name="Compare with ten random units").click()
     panel = page.locator("details", has_text="Hold or silence")
     expect(panel.locator("tbody tr")).to_have_count(12, timeout=SLOW)
@@ -386,14 +397,15 @@ def test_a_link_opens_the_same_picture(page: Page, app_url: str, wrong: list[str
     page.wait_for_function("location.search.includes('order=movement') && location.search.includes('select=6-10')")
     link = page.url
     assert "text" not in parse_qs(urlparse(link).query)
-    picture = page.locator(".rv-heat").evaluate("c => c.toDataURL()")
+    picture = _sampled(page)
     other = page.context.new_page()
     opened = _open(other, link)
     expect(opened).to_have_value(long)
     expect(other.get_by_label("Signal", exact=True)).to_have_value("cell")
     expect(other.get_by_label("Unit", exact=True)).to_have_value("5")
     other.wait_for_timeout(1500)
-    assert other.locator(".rv-heat").evaluate("c => c.toDataURL()") == picture
+    # A state read in one go and one read key by key differ in float32's last digit: a byte of colour here and there.
+    assert np.mean(np.abs(_sampled(other) - picture) > 3) < 1e-3
 
 
 @pytest.mark.parametrize(
@@ -603,3 +615,86 @@ def test_nothing_sticks_out(width: int, page: Page, app_url: str) -> None:
     assert sizes[0] <= sizes[1]
     inside = page.locator(".rv-live").evaluate("e => [e.scrollWidth, e.clientWidth]")
     assert inside[0] <= inside[1] + 1
+
+
+def test_a_scrolled_editor_keeps_its_picture_under_its_letters(page: Page, app_url: str, wrong: list[str]) -> None:
+    _open(page, app_url + _link("\n".join(f"line {i}" for i in range(60))))
+    editor = page.locator(".rv-editor")
+    editor.evaluate("e => e.scrollTo(0, 1500)")
+    page.wait_for_timeout(300)
+    frame, canvas = editor.bounding_box(), page.locator(".rv-sheet canvas").bounding_box()
+    assert abs(frame["y"] - canvas["y"]) < 3
+    colours = page.locator(".rv-sheet canvas").evaluate(
+        "c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size"
+    )
+    assert colours > 30
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_model_follows_every_other(scheme: str, page: Page, app_url: str, wrong: list[str]) -> None:
+    page.emulate_media(color_scheme=scheme)
+    _open(page, app_url + _link())
+    names = page.get_by_label("Model", exact=True).locator("option").evaluate_all("all => all.map((o) => o.value)")
+    walk = [name for one in names for other in names if one != other for name in (one, other)]
+    for name in walk if scheme == "light" else names:
+        count = page.evaluate("window.painted.length")
+        page.get_by_label("Model", exact=True).select_option(name)
+        page.wait_for_function(f"window.painted.length > {count}", timeout=SLOW)
+        expect(page.get_by_role("heading", name=re.compile(f"All units by time: .* of {name}$"))).to_be_visible()
+    expect(page.get_by_label("Text", exact=True)).to_have_value(TEXT)
+
+
+def test_the_networks_writing_spares_what_the_user_does_meanwhile(page: Page, app_url: str, wrong: list[str]) -> None:
+    box = _open(page, app_url + _link("AAAA BBBB CCCC"))
+    box.press("Control+End")
+    page.get_by_label("Characters", exact=True).fill("400")
+    page.get_by_role("button", name="Go on writing").click()
+    page.wait_for_function("document.querySelector('.rv-live') || true")
+    expect(box).not_to_have_value("AAAA BBBB CCCC", timeout=SLOW)
+    seed = page.get_by_label("Seed", exact=True)
+    seed.fill("42")
+    expect(seed).to_have_value("42")
+    before = len(box.input_value())
+    page.wait_for_timeout(400)
+    assert len(box.input_value()) > before, "typing elsewhere does not stop it"
+    box.evaluate("b => { b.focus(); b.setSelectionRange(5, 9); }")
+    page.wait_for_timeout(600)
+    stopped = box.input_value()
+    page.wait_for_timeout(300)
+    assert box.input_value() == stopped
+    assert stopped.startswith("AAAA BBBB CCCC")
+    expect(page.get_by_role("button", name="Go on writing")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "told"),
+    [
+        ("Seed", "-1", "The seed must be"),
+        ("Temperature", "", "The temperature must"),
+        ("Characters", "2.5", "Characters"),
+    ],
+)
+def test_nonsense_in_a_field_is_one_sentence(
+    label: str, value: str, told: str, page: Page, app_url: str, wrong: list[str]
+) -> None:
+    box = _open(page, app_url + _link())
+    box.press("Control+End")
+    picture = page.locator(".rv-heat").evaluate("c => c.toDataURL()")
+    page.get_by_label(label, exact=True).fill(value)
+    page.get_by_role("button", name="Go on writing").click()
+    expect(page.get_by_role("alert")).to_contain_text(told)
+    expect(box).to_have_value(TEXT)
+    assert page.locator(".rv-heat").evaluate("c => c.toDataURL()") == picture
+
+
+def test_a_selection_goes_with_its_letters_and_ends_with_them(page: Page, app_url: str, wrong: list[str]) -> None:
+    box = _open(page, app_url + _link())
+    box.evaluate("b => { b.focus(); b.setSelectionRange(6, 9); }")
+    page.keyboard.press("Shift+ArrowRight")
+    page.wait_for_function("location.search.includes('select=6-10')")
+    box.evaluate("b => b.setSelectionRange(0, 0)")
+    page.keyboard.insert_text("ab ")
+    page.wait_for_function("location.search.includes('select=9-13')")
+    box.evaluate("b => b.setSelectionRange(11, 11)")
+    page.keyboard.insert_text("x")
+    page.wait_for_function("!location.search.includes('select=')")

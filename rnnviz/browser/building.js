@@ -27,7 +27,7 @@ export class Building {
     this.layer = el("select");
     this.layer.onchange = () => this.change({ layer: Number(this.layer.value) });
     this.unit = el("input", { type: "number", min: "0", step: "1" });
-    this.unit.onchange = () => this.pick(Number(this.unit.value));
+    this.unit.onchange = () => this.pick(this.unit.value === "" ? NaN : this.unit.valueAsNumber);
     this.order = options(el("select"), ORDERS, "index");
     this.order.onchange = () => this.change({ order: this.order.value });
     this.guesses = el("input", { type: "checkbox", checked: true });
@@ -79,7 +79,7 @@ export class Building {
           zoom("Show all", "all", () => { this.heat.fit(); this.heat.draw(); }))),
       heat,
       el("p", { className: "rv-note" },
-        "Look for rows that keep one colour over a stretch of text: units that remember something. Click a cell for its arithmetic; drag to pan, Ctrl and wheel to zoom; with the keyboard: arrows, Enter, + and \u2212."),
+        "Look for rows that keep one colour over a stretch of text: units that remember something. Click a cell for its arithmetic; drag to pan, Ctrl and wheel to zoom; with the keyboard: arrows, Enter, +, \u2212 and 0."),
       ...this.panels.map((panel) => panel.root),
       this.makeTake(),
     );
@@ -112,7 +112,7 @@ export class Building {
   }
 
   makeTake() {
-    const button = (text, run) => el("button", { type: "button", onclick: () => run().catch((error) => this.tell(error.message)) }, text);
+    const button = (text, run) => el("button", { type: "button", onclick: () => run().catch((error) => this.stumble(error)) }, text);
     return el("section", { className: "rv-take", "aria-label": "Take it away" },
       el("h2", {}, "Take it away"),
       el("div", { className: "rv-row" },
@@ -132,9 +132,13 @@ export class Building {
       if (!this.inserting) this.stopFlow();
       this.retext(box.value);
     });
-    for (const name of ["selectionchange", "select", "keyup", "pointerup"]) box.addEventListener(name, () => this.selectionChanged());
+    for (const name of ["selectionchange", "select", "keyup", "pointerup"]) box.addEventListener(name, (event) => this.selectionChanged(event));
     box.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.stopFlow();
+      if (event.key !== "Escape") return;
+      this.stopFlow();
+      this.setStretch(null);
+      this.text.paint(0);
+      this.heat.draw();
     });
     const point = (event) => {
       const piece = this.text.at(event.clientX, event.clientY);
@@ -145,6 +149,17 @@ export class Building {
     box.addEventListener("pointerdown", point);
     this.onHide = () => this.keep();
     addEventListener("pagehide", this.onHide);
+    this.scheme = matchMedia("(prefers-color-scheme: dark)");
+    this.onScheme = () => this.repaint();
+    this.scheme.addEventListener("change", this.onScheme);
+  }
+
+  /** Paint everything anew: the colours of the page around have changed. */
+  repaint() {
+    setTimeout(() => {
+      this.text.paint(0);
+      this.heat.draw();
+    }, 100);
   }
 
   /** Leave the page: close the connection and stop listening. */
@@ -153,5 +168,6 @@ export class Building {
     this.left = true;
     this.wire.close();
     removeEventListener("pagehide", this.onHide);
+    this.scheme.removeEventListener("change", this.onScheme);
   }
 }

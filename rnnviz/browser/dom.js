@@ -38,13 +38,13 @@ export function options(select, choices, chosen) {
   return select;
 }
 
-export const signed = (value, digits = 4) => (value < 0 ? "\u2212" : "") + Math.abs(value).toFixed(digits);
+export const signed = (value, digits = 4) => value === null ? "not finite" : (value < 0 ? "\u2212" : "") + Math.abs(value).toFixed(digits);
 
 /** A value with four figures that matter, whatever its size. */
 export function exact(value) {
-  if (!Number.isFinite(value)) return String(value);
+  if (!Number.isFinite(value)) return "not finite";
   const size = Math.abs(value);
-  return size !== 0 && (size < 0.001 || size >= 10000) ? value.toExponential(3) : signed(value);
+  return size !== 0 && (size < 0.001 || size >= 10000) ? value.toExponential(3).replaceAll("-", "\u2212") : signed(value);
 }
 
 export const spaced = (name) => name.replaceAll("_", " ");

@@ -36,12 +36,13 @@ export class HeatMap {
 
   /** Start anew with a number of units. */
   reset(units) {
+    if (units !== this.units) this.fit();
     this.units = units;
     this.times = 0;
     this.order = null;
     this.place = null;
     this.cursor = null;
-    this.fit();
+    this.shades = new Uint8Array(0);
     this.grow(64);
   }
 

@@ -3,7 +3,7 @@ import { download } from "./dom.js";
 import { pictureSvg, svgToPng } from "./take.js";
 import { toQuery } from "./link.js";
 
-export const KEPT = "rnnviz.neurons"; // where this tab keeps the page's state
+const KEPT = "rnnviz.neurons"; // where this tab keeps the page's state
 
 /** A part of `Studio`: its methods are put on the studio's prototype. */
 export class Keeping {
@@ -11,23 +11,33 @@ export class Keeping {
   settle() {
     if (this.left || !this.about) return;
     this.keep();
-    if (this.total && this.valid >= this.total) {
+    if (this.total && this.valid >= this.total && !this.choosing) {
+      if (this.state.order !== "index") this.arrange();
       this.telling().catch(() => {});
       this.refreshPanels();
     }
   }
 
+  /** What this tab kept of the page, or null. */
+  kept() {
+    try {
+      return JSON.parse(sessionStorage.getItem(KEPT));
+    } catch {
+      return null;
+    }
+  }
+
   async keep() {
     if (!this.about || this.state.unit === null) return;
-    const query = String(await toQuery(this.state));
     try {
-      sessionStorage.setItem(KEPT, query);
+      sessionStorage.setItem(KEPT, JSON.stringify(this.state));
     } catch {
       // a browser that keeps nothing still has the link
     }
-    if (!this.left && query.length < this.data.longest_link) {
-      history.replaceState(history.state, "", `${location.pathname}?${query}`);
-    }
+    const query = String(await toQuery(this.state));
+    // Too long a text is kept in this tab alone, and no older link may stand in its place.
+    const fits = query.length < this.data.longest_link;
+    if (!this.left) history.replaceState(history.state, "", fits ? `${location.pathname}?${query}` : location.pathname);
   }
 
   async copyLink() {
@@ -48,6 +58,7 @@ export class Keeping {
   }
 
   async takePicture(kind) {
+    if (!this.valid || this.state.unit === null) throw new Error("There is nothing to draw yet: type something first.");
     const picture = pictureSvg(this);
     if (kind === "svg") download("neurons.svg", picture.text, "image/svg+xml");
     else download("neurons.png", await svgToPng(picture), "image/png");

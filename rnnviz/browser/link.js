@@ -47,6 +47,18 @@ export async function toQuery(state) {
   return query;
 }
 
+/** Every part of a query that is the page's. */
+export const PARTS = ["model", "signal", "layer", "unit", "variant", "order", "select", "hold", "guesses", "text", "z"];
+
+const STRONGEST = 1e4; // largest value, either way, that a signal can be held at
+
+/** Say whether a clamp fits a network. */
+export function goodClamp({ signal, layer, unit, value, first }, about, limit) {
+  const whole = (number, size) => Number.isInteger(number) && number >= 0 && number < size;
+  return about.signals.some((one) => one.name === signal) && whole(layer, about.layers) && whole(first, limit)
+    && (unit === null || whole(unit, about.units)) && Number.isFinite(value) && Math.abs(value) <= STRONGEST;
+}
+
 const WHOLE = /^\d{1,6}$/;
 
 /** Read a query; returns the parts that could be read and the names of those that could not. */
@@ -86,8 +98,8 @@ export async function fromQuery(search) {
   });
   take("hold", (value) => {
     const clamps = JSON.parse(value);
-    if (!Array.isArray(clamps) || !clamps.every((c) => c && typeof c.signal === "string")) throw new Error();
-    state.clamps = clamps;
+    if (!Array.isArray(clamps) || clamps.length > 8 || !clamps.every((c) => c && typeof c.signal === "string")) throw new Error();
+    state.clamps = clamps.map((clamp) => ({ first: 0, unit: null, ...clamp }));
   });
   take("guesses", (value) => (state.guesses = one(value, ["on", "off"]) === "on"));
   take("text", (value) => (state.text = value));

@@ -14,6 +14,14 @@ const table = (head, rows) =>
     ),
   );
 
+/** Fill a panel anew; the focus stays on the button of the same name. */
+function refill(body, ...children) {
+  const active = body.getRootNode().activeElement;
+  const label = body.contains(active) ? active.textContent : null;
+  body.replaceChildren(...children);
+  if (label) Array.from(body.querySelectorAll("button")).find((one) => one.textContent === label)?.focus();
+}
+
 const unitButton = (unit, pick) =>
   el("button", { type: "button", className: "rv-chip", onclick: () => pick(unit) }, `unit ${unit}`);
 
@@ -63,7 +71,8 @@ export function arithmetic(body, header, token) {
       .join("; "),
   ]);
   const states = (values) => Object.entries(values).map(([name, value]) => `${spaced(name)} ${exact(value)}`).join(", ");
-  body.replaceChildren(
+  refill(
+    body,
     el("h3", {}, `Unit ${unit} of layer ${layer + 1} at time ${time}, reading \u201c${visible(token)}\u201d`),
     el("p", {}, `Before: ${states(result.before)}. After: ${states(result.after)}.`),
     table(["gate", "from the input", "from the units", "bias", "sum", "gate\u2019s value"], gates),
@@ -88,7 +97,8 @@ export function selection(body, header, text, pick, order) {
     ),
     el("button", { type: "button", onclick: () => order(key) }, "Order all units so"),
   );
-  body.replaceChildren(
+  refill(
+    body,
     el("p", {}, `Selected: tokens ${header.first} to ${header.last - 1}, \u201c${text}\u201d.`),
     el("div", { className: "rv-two" },
       list("On throughout the selection", header.throughout, "throughout"),
@@ -116,7 +126,7 @@ export function outcomes(body, header) {
       }),
     );
   const children = [
-    el("h3", {}, `${spaced(clamp.signal)} of layer ${clamp.layer + 1} held at ${clamp.value} from token ${clamp.first} on`),
+    el("h3", {}, `${spaced(clamp.signal)} of ${clamp.unit === null ? "every unit" : `unit ${clamp.unit}`} of layer ${clamp.layer + 1} held at ${clamp.value} from token ${clamp.first} on`),
   ];
   if (rows[0].bits !== null) {
     const change = rows[1].bits - rows[0].bits;
@@ -143,7 +153,8 @@ export function outcomes(body, header) {
       ]),
     ),
   );
-  body.replaceChildren(...children);
+  refill(
+    body,...children);
 }
 
 /** Bits a token of every outcome on one axis. */
@@ -161,7 +172,7 @@ function strip(rows) {
   };
   return el(
     "figure",
-    { className: "rv-figure" },
+    { className: "rv-figure rv-wide" },
     el("figcaption", {}, "Loss with one unit held: bar untouched, diamond this unit, circles ten units at random"),
     svg(
       "svg",
@@ -227,40 +238,39 @@ export function saturation(body, header, arrays, chosen, pick, say) {
     });
     return el("figure", { className: "rv-figure" }, el("figcaption", {}, `${spaced(gate)}, layer ${header.layer + 1}`), picture);
   });
-  body.replaceChildren(
+  refill(
+    body,
     el("p", {}, `A dot a unit, over the ${header.time} tokens read (Karpathy, Johnson & Fei-Fei 2015). ${say}`),
     el("div", { className: "rv-row" }, ...plots),
     status,
   );
 }
 
-/** The form that holds a unit. */
+/** The form that holds a unit: made once for a network, so that what is typed in it stays. */
 export function holdForm(state, about, act) {
-  const signal = options(
-    el("select"),
-    about.signals.filter((one) => !one.name.endsWith("_backward")).map((one) => [one.name, spaced(one.name)]),
-    state.signal,
-  );
-  const unit = options(el("select"), [["one", `unit ${state.unit}`], ["all", "every unit of the layer"]], "one");
-  const value = el("input", { type: "number", step: "0.1", value: "0" });
-  const first = el("input", { type: "number", min: "0", max: "1999", value: String(state.stretch?.[0] ?? 0) });
-  const clamp = () => ({
-    layer: state.layer,
-    signal: signal.value,
-    unit: unit.value === "one" ? state.unit : null,
-    value: Number(value.value),
-    first: Number(first.value),
-  });
+  const names = about.signals.filter((one) => !one.name.endsWith("_backward")).map((one) => [one.name, spaced(one.name)]);
+  const [held] = state.clamps;
+  const signal = options(el("select"), names, held?.signal ?? state.signal);
+  const unit = el("select");
+  const value = el("input", { type: "number", step: "0.1", value: String(held?.value ?? 0) });
+  const first = el("input", { type: "number", min: "0", value: String(held?.first ?? state.stretch?.[0] ?? 0) });
   const button = (text, run) => el("button", { type: "button", onclick: run }, text);
-  return el(
+  const form = el(
     "div",
     { className: "rv-row rv-bottom" },
     field("Signal held", signal),
-    field(`In layer ${state.layer + 1}`, unit),
+    field("Held", unit),
     field("Value held (0 silences)", value),
     field("From token", first),
-    button("Hold and watch", () => act.hold(clamp())),
-    button("Let go", () => act.release()),
-    button("Compare with ten random units", () => act.compare(clamp())),
+    button("Hold and watch", act.hold),
+    button("Let go", act.release),
+    button("Compare with ten random units", act.compare),
   );
+  const name = ({ layer, unit: chosen }) => {
+    const all = unit.value === "all" ? "all" : "one";
+    options(unit, [["one", `unit ${chosen} of layer ${layer + 1}`], ["all", `every unit of layer ${layer + 1}`]], all);
+  };
+  name(state);
+  const chosen = ({ layer, unit: one }) => ({ layer, signal: signal.value, unit: unit.value === "one" ? one : null });
+  return { form, value, first, name, chosen };
 }

@@ -22,7 +22,9 @@ export class Reading {
       bits: new Float32Array(this.limit), unknown: new Uint8Array(this.limit),
     };
     this.tokens = { spans: [], names: [] };
+    this.tokenAt = [];
     this.was = "";
+    this.text.setText("", []);
     this.text.look = {
       colour: (t) => this.colourOf(t),
       guesses: (t) => this.guessesOf(t),
@@ -47,7 +49,13 @@ export class Reading {
     const { state } = this;
     const before = this.was;
     state.text = text;
-    if (!this.about) return;
+    if (!this.about || this.changing) return;
+    this.pointed += 1;
+    const length = Array.from(text).length;
+    if (length > this.data.longest_text) {
+      this.refuse(text, length);
+      return;
+    }
     let same = 0;
     const most = Math.min(text.length, before.length);
     while (same < most && text.charCodeAt(same) === before.charCodeAt(same)) same += 1;
@@ -63,6 +71,7 @@ export class Reading {
       for (let t = kept; t < count; t += 1) next.push([at, (at += names[t].length)]);
       this.valid = Math.min(this.valid, kept);
       this.overtake(kept);
+      this.moveStretch(kept, this.tokens.names, names);
       this.tokens = { spans: next, names: names.slice(0, this.limit) };
       this.tail = names.length - next.length;
       this.total = next.length;
@@ -71,6 +80,8 @@ export class Reading {
       while (kept < spans.length && spans[kept][1] < same) kept += 1;
       this.valid = Math.min(this.valid, kept);
       this.overtake(0);
+      this.tail = 0;
+      if (state.stretch?.[1] > kept && before) this.setStretch(null);
       this.tokens = { spans: spans.slice(0, kept), names: this.tokens.names.slice(0, kept) };
     }
     this.was = text;
@@ -80,6 +91,37 @@ export class Reading {
     clearTimeout(this.bare);
     this.bare = setTimeout(() => this.paintBare(), BARE);
     this.quiet();
+  }
+
+  /** A text too long to be sent: it stays in the editor, and the page says why nothing else happens. */
+  refuse(text, length) {
+    this.overtake(0);
+    this.valid = 0;
+    this.was = text;
+    this.tokens = { spans: [], names: [] };
+    this.total = 0;
+    this.tail = length;
+    this.paintBare();
+    this.heat.cut(0);
+    this.heat.draw();
+    const number = (n) => n.toLocaleString("en");
+    this.caret.textContent = `The text has ${number(length)} characters; at most ${number(this.data.longest_text)} can be read.`;
+  }
+
+  /** Keep the selection on its own letters when the text changes before it; a change within it ends it. */
+  moveStretch(kept, before, after) {
+    const { stretch } = this.state;
+    if (!stretch || !before.length || kept >= stretch[1]) return;
+    let tail = 0;
+    while (tail < Math.min(before.length, after.length) - kept && before.at(-1 - tail) === after.at(-1 - tail)) tail += 1;
+    const by = after.length - before.length;
+    if (before.length - tail <= stretch[0]) this.setStretch([stretch[0] + by, stretch[1] + by]);
+    else this.setStretch(null);
+  }
+
+  setStretch(stretch) {
+    this.state.stretch = stretch;
+    this.heat.stretch = stretch;
   }
 
   /** Paint a text whose answer is not here yet. */
@@ -121,6 +163,7 @@ export class Reading {
   }
 
   askReading(draw) {
+    if (this.was.length && Array.from(this.was).length > this.data.longest_text) return;
     const request = () => {
       this.flight = { common: Infinity, exact: true };
       return { ...this.view(), have: this.valid, ...(draw ? { draw } : {}) };
@@ -137,7 +180,7 @@ export class Reading {
   view() {
     const { state } = this;
     const clamps = state.variant === "clamped" ? state.clamps : [];
-    return { model: state.model, variant: state.variant, clamps, signal: state.signal, layer: state.layer, text: state.text };
+    return { model: state.model, variant: state.variant, clamps, signal: state.signal, layer: state.layer, text: state.text.slice(0, 2 * this.data.longest_text) };
   }
 
   paintReading({ header, arrays }, seq) {
@@ -146,6 +189,7 @@ export class Reading {
     if (!exact && (base >= common || base > this.valid || header.error !== undefined)) return;
     clearTimeout(this.bare);
     if (header.error !== undefined) {
+      this.valid = 0;
       this.paintBare();
       this.heat.cut(0);
       this.heat.draw();
@@ -213,7 +257,7 @@ export class Reading {
 
   /** The time at which a piece of the shown text was read, or null for what is not read. */
   token(t) {
-    return this.about.characters ? t : this.tokenAt[t] ?? null;
+    return this.about.characters ? t : this.tokenAt?.[t] ?? null;
   }
 
   /** The same, -1 where its answer is not here yet. */
@@ -249,14 +293,14 @@ export class Reading {
       const units = await this.telling();
       if (this.state.unit === null) this.pick(units[0]);
     } catch {
-      if (this.state.unit === null) this.pick(0);
+      if (this.state.unit === null && !this.left) this.pick(0);
     } finally {
       this.choosing = false;
     }
   }
 
   async telling() {
-    const { arrays } = await this.wire.ask("order", { ...this.view(), order: "persistence" });
+    const { arrays } = await this.wire.ask("order", { ...this.view(), order: "persistence" }, "telling");
     const units = Array.from(arrays.units.subarray(0, 8));
     this.chips.replaceChildren("Units that swing widely and hold here: ",
       ...units.map((unit) => el("button", { type: "button", className: "rv-chip", onclick: () => this.pick(unit) }, String(unit))));

@@ -1,12 +1,12 @@
 // The live page: an editor whose letters are coloured by one unit, all units beneath, and what can be asked of them.
 import { Building } from "./building.js";
-import { KEPT, Keeping } from "./keeping.js";
+import { Keeping } from "./keeping.js";
 import { Reading } from "./reading.js";
 import { Telling } from "./telling.js";
 import { Wire } from "./wire.js";
 import { Writing } from "./writing.js";
 import { after, el, options, spaced } from "./dom.js";
-import { fromQuery } from "./link.js";
+import { fromQuery, goodClamp, PARTS } from "./link.js";
 import { guessColour } from "./text.js";
 
 const QUIET = 500; // ms without a key after which the link and the lists are brought up to date
@@ -25,6 +25,7 @@ export class Studio {
     this.valid = 0;
     this.total = 0;
     this.flow = null;
+    this.pointed = 0;
     this.column = null;
     this.build();
     this.quiet = after(QUIET, () => this.settle());
@@ -39,14 +40,17 @@ export class Studio {
   }
 
   async start() {
-    const mine = ["model", "text", "z", "unit", "signal", "layer"].some((name) => new URLSearchParams(location.search).has(name));
-    const { state, broken } = await fromQuery(mine ? location.search : sessionStorage.getItem(KEPT) ?? "");
+    const query = new URLSearchParams(location.search);
+    const reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload" && !Studio.started;
+    Studio.started = true;
+    const kept = this.kept();
+    const mine = PARTS.some((name) => query.has(name)) && !(reloaded && kept);
+    const { state, broken } = mine || !kept ? await fromQuery(location.search) : { state: kept, broken: [] };
     if (state.model !== undefined && !this.data.models.some((one) => one.name === state.model)) {
       broken.push("model");
       delete state.model;
     }
     Object.assign(this.state, state);
-    this.wanted = mine ? { ...state } : {};
     this.broken = broken;
     this.text.setGuesses(0);
     await this.changeModel(this.state.model, true);
@@ -56,13 +60,18 @@ export class Studio {
     const { state } = this;
     this.stopFlow();
     if (!first) Object.assign(state, { model: name, variant: "model", clamps: [], stretch: null, order: "index", unit: null, layer: null });
+    this.cellAt = null;
+    this.found = null;
+    this.held = null;
+    this.changing = true;
     let answer;
     try {
       answer = await this.wire.ask("model", { model: state.model });
     } catch (error) {
-      if (!this.left) this.tell(error.message);
+      this.stumble(error);
       return;
     }
+    this.changing = false;
     this.about = answer.header;
     this.fitState(first ? this.broken : []);
     const examples = Object.values(this.data.examples);
@@ -87,10 +96,7 @@ export class Studio {
     fits("signal", (signal) => about.signals.some((one) => one.name === signal), about.signals[0].name);
     fits("layer", (layer) => layer >= 0 && layer < about.layers, about.layers - 1);
     fits("unit", (unit) => unit >= 0 && unit < about.units, null);
-    const good = (clamp) => about.signals.some((one) => one.name === clamp.signal)
-      && clamp.layer >= 0 && clamp.layer < about.layers && Number.isFinite(clamp.value)
-      && (clamp.unit === null || (clamp.unit >= 0 && clamp.unit < about.units));
-    if (!state.clamps.every(good)) {
+    if (!state.clamps.every((clamp) => goodClamp(clamp, about, this.limit))) {
       broken.push("hold");
       state.clamps = [];
     }
@@ -141,6 +147,7 @@ export class Studio {
     const parts = [part(el("b", {}, spaced(state.signal)), `${tanh}${low}`, ramp(this.data.stops), `${tanh}${high}`),
       part(squashed ? "colour: tanh of the value, which has no bound; numbers: the value itself" : "colour: the value, on its whole range")];
     if (about.task === "language_model") parts.push(part("bar above a character: its surprise, full height 10 bits"));
+    parts.push(part("dashed: never seen in training"), part("underlined: selected"));
     if (state.guesses) {
       const what = about.task === "language_model" ? "beneath: the likeliest next ones, from 0 %" : "beneath: the answer so far, first letter and per cent, from 0 %";
       parts.push(part(what, ramp([guessColour(0), guessColour(1)]), "to 100 %"));
@@ -151,7 +158,7 @@ export class Studio {
   heldText() {
     const [clamp] = this.state.clamps;
     if (!clamp) return "nothing held";
-    return `${clamp.unit === null ? "every unit\u2019s" : `unit ${clamp.unit}\u2019s`} ${spaced(clamp.signal)} held at ${clamp.value} from token ${clamp.first} on`;
+    return `${clamp.unit === null ? "every unit\u2019s" : `unit ${clamp.unit}\u2019s`} ${spaced(clamp.signal)} of layer ${clamp.layer + 1} held at ${clamp.value} from token ${clamp.first} on`;
   }
 
   /** Change what is shown of the same text. */
@@ -159,21 +166,28 @@ export class Studio {
     const { state } = this;
     Object.assign(state, what);
     if (!this.about) return;
+    this.tell("");
     this.fill();
     if ("order" in what) this.arrange();
     else if ("guesses" in what) this.showGuesses();
-    else this.reread();
+    else {
+      this.stopFlow();
+      this.reread();
+    }
     this.quiet();
   }
 
   pick(unit) {
     const { state, about } = this;
+    if (unit === null) return;
     if (!Number.isInteger(unit) || unit < 0 || unit >= about.units) {
       this.tell(`The unit must be a whole number from 0 to ${about.units - 1}.`);
       this.unit.value = String(state.unit ?? "");
       return;
     }
+    if (state.unit !== null) this.tell("");
     state.unit = unit;
+    if (this.cellAt) this.cellAt = [this.cellAt[0], unit];
     this.heat.unit = unit;
     this.unit.value = String(unit);
     this.showTitles();

@@ -24,7 +24,7 @@ function layout(names, characters) {
 /** The page's picture as SVG. */
 export function pictureSvg(studio) {
   const { tokens, about, heat, data, state, valid } = studio;
-  const names = tokens.names.slice(0, valid);
+  const names = tokens.names.slice(0, valid).map((name) => (name.length > 24 ? `${name.slice(0, 23)}\u2026` : name));
   const { places, height } = layout(names, about.characters);
   const { low, high, squashed } = studio.scale();
   const parts = [];
@@ -52,6 +52,9 @@ export function pictureSvg(studio) {
   parts.push(
     `<image x="70" y="${top}" width="${WIDE - 90}" height="${tall}" preserveAspectRatio="none" style="image-rendering:pixelated" href="${store.toDataURL()}"/>`,
   );
+  const row = (heat.row(state.unit) * tall) / about.units;
+  parts.push(`<rect x="70" y="${top + row}" width="${WIDE - 90}" height="${tall / about.units}" fill="none" stroke="#000"/>`);
+  text(WIDE - 18, top + row + 4, 11, String(state.unit), 'class="s"');
   [0, about.units - 1].forEach((row) => text(62, top + 10 + ((tall - 10) * row) / about.units, 12, String(heat.unitAt(row)), 'text-anchor="end" class="s"'));
   text(24, top + tall / 2, 12, "unit", 'class="s"');
   text(70, top + tall + 18, 12, "0", 'class="s"');

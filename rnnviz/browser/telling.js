@@ -49,8 +49,10 @@ export class Telling {
     const { low, high, squashed } = this.scale();
     const shade = this.heat.shades[time * this.about.units + unit];
     show(squashed ? "\u2026" : `\u2248 ${signed(low + (shade / 255) * (high - low), 2)}`);
+    const asked = this.pointed;
     try {
       const { arrays } = await this.wire.ask("column", { ...this.view(), time });
+      if (asked !== this.pointed) return;
       this.column = { time, values: arrays.values };
       show(exact(arrays.values[unit]));
     } catch {
@@ -104,21 +106,28 @@ export class Telling {
     return this.state.stretch !== null && this.state.stretch[1] <= this.total;
   }
 
-  selectionChanged() {
+  selectionChanged(event) {
     const { box, state } = this;
     const { spans } = this.tokens;
     const [from, to] = [box.selectionStart, box.selectionEnd];
     if (!this.about || box.value !== this.was || (this.range?.[0] === from && this.range?.[1] === to)) return;
     this.range = [from, to];
     if (this.valid >= this.total) this.showCaret();
-    if (from === to) return;
+    if (from === to) {
+      if (event?.type === "pointerup" && state.stretch) {
+        this.setStretch(null);
+        this.text.paint(0);
+        this.heat.draw();
+        this.quiet();
+      }
+      return;
+    }
     const first = spans.findIndex(([, last]) => last > from);
     let last = spans.length;
     while (last > 0 && spans[last - 1][0] >= to) last -= 1;
     if (first < 0 || first >= last) return;
     if (state.stretch?.[0] === first && state.stretch?.[1] === last) return;
-    state.stretch = [first, last];
-    this.heat.stretch = state.stretch;
+    this.setStretch([first, last]);
     this.text.paint(0);
     this.heat.draw();
     this.quiet();
@@ -160,18 +169,39 @@ export class Telling {
       this.hold.say("Units can be held in networks that read forwards; this one reads both ways.");
       return;
     }
-    const form = panels.holdForm(this.state, this.about, {
-      hold: (clamp) => this.change({ clamps: [clamp], variant: "clamped" }),
+    this.held ??= panels.holdForm(this.state, this.about, {
+      hold: () => this.holding((clamp) => this.change({ clamps: [clamp], variant: "clamped" })),
       release: () => this.change({ clamps: [], variant: "model" }),
-      compare: (clamp) => this.askExperiment(clamp),
+      compare: () => this.holding((clamp) => this.askExperiment(clamp)),
     });
+    this.held.name(this.state);
     this.found ??= el("div");
-    body.replaceChildren(form, this.found);
+    if (this.held.form.parentNode !== body) body.replaceChildren(this.held.form, this.found);
+  }
+
+  /** Do something with the clamp that the form describes, or say what is wrong with it. */
+  holding(run) {
+    const { value, first } = this.held;
+    const clamp = {
+      ...this.held.chosen(this.state),
+      value: this.number(value, "Value held", -10000, 10000, false),
+      first: this.number(first, "From token", 0, this.limit - 1),
+    };
+    if (clamp.value !== null && clamp.first !== null) run(clamp);
+  }
+
+  /** A number field's value, or null after telling what it may be. */
+  number(input, name, low, high, whole = true) {
+    const value = input.valueAsNumber;
+    if (value >= low && value <= high && (!whole || Number.isInteger(value))) return value;
+    this.tell(`${name} must be a ${whole ? "whole " : ""}number from ${low} to ${high.toLocaleString("en")}.`);
+    return null;
   }
 
   async askExperiment(clamp) {
+    const wish = this.wishes();
+    if (!wish) return;
     this.found.replaceChildren(el("p", { className: "rv-note", role: "status" }, "Reading the text twelve times \u2026"));
-    const wish = { seed: Number(this.seed.value), temperature: Number(this.temperature.value) };
     try {
       const { header } = await this.wire.ask("experiment", { ...this.view(), variant: "model", clamps: [clamp], ...wish });
       panels.outcomes(this.found, header);

@@ -4,7 +4,7 @@ const SIGNS = { " ": "\u2423", "\n": "\u21b5", "\t": "\u21e5" };
 
 /** A token as signs that can be seen. */
 export function visible(token) {
-  if (token in SIGNS) return SIGNS[token];
+  if (Object.hasOwn(SIGNS, token)) return SIGNS[token];
   return Array.from(token, (c) => (/[\p{C}\u2028\u2029]/u.test(c) && c !== "\u200d" ? "\ufffd" : c)).join("");
 }
 
@@ -53,9 +53,7 @@ export class TextView {
     this.spans = [];
     this.places = []; // token -> [x, y, width], measured as needed
     this.before = { from: 0, list: [] }; // places that were measured before the last change
-    this.guesses = true;
     this.look = { colour: () => null };
-    this.pending = null;
     root.addEventListener("scroll", () => this.paint(0), { passive: true });
     const watch = new ResizeObserver(() => this.resized());
     watch.observe(this.sheet);

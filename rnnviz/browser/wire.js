@@ -15,7 +15,9 @@ export function unpack(buffer) {
   return { header, arrays };
 }
 
-const PATIENCE = 8000; // ms without an answer after which the connection is taken for dead
+const PATIENCE = 8000; // ms without an answer to a reading after which the connection is taken for dead
+const LONGER = 90000; // the same for whatever else is asked: an experiment reads a long text twelve times
+const NO_SEAT = 1013; // the server's word for: try again later
 const DELAYS = [200, 400, 800, 1600, 3000];
 
 /**
@@ -52,18 +54,17 @@ export class Wire {
     const giveUp = setTimeout(() => socket.close(), 4000);
     socket.onopen = () => {
       clearTimeout(giveUp);
-      this.failures = 0;
       this.become("live");
       this.resend();
     };
     socket.onmessage = (event) => this.receive(event.data);
     socket.onclose = (event) => {
       clearTimeout(giveUp);
-      if (this.socket === socket) this.failed(event.reason);
+      if (this.socket === socket) this.failed(event.reason, event.code === NO_SEAT);
     };
   }
 
-  failed(reason = "") {
+  failed(reason = "", full = false) {
     this.socket = null;
     if (this.closed) return;
     clearTimeout(this.timer);
@@ -73,7 +74,7 @@ export class Wire {
       this.become("rerun", reason);
       this.resend();
     }
-    const delay = this.failures > 20 ? 15000 : DELAYS[Math.min(this.failures, DELAYS.length) - 1];
+    const delay = full || this.failures > 20 ? 15000 : DELAYS[Math.min(this.failures, DELAYS.length) - 1];
     this.retry = setTimeout(() => this.connect(), delay);
   }
 
@@ -118,7 +119,7 @@ export class Wire {
 
   watch() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.socket?.close(), PATIENCE);
+    this.timer = setTimeout(() => this.socket?.close(), this.asked.size ? LONGER : PATIENCE);
   }
 
   /** Read a text; answers come to `onReading`. `request` may be a function, called when it is sent. */
@@ -137,10 +138,10 @@ export class Wire {
     this.send({ ...request(), ask: "read", seq: this.seq });
   }
 
-  /** Ask for something else; of one kind only the newest unanswered question is kept. */
-  ask(kind, request) {
+  /** Ask for something else; of what is asked for one purpose only the newest unanswered question is kept. */
+  ask(kind, request, purpose = kind) {
     for (const [seq, entry] of this.asked) {
-      if (entry.request.ask === kind) {
+      if (entry.purpose === purpose) {
         this.asked.delete(seq);
         entry.reject(new Error("asked anew"));
       }
@@ -148,13 +149,14 @@ export class Wire {
     this.seq += 1;
     const sent = { ...request, ask: kind, seq: this.seq };
     return new Promise((resolve, reject) => {
-      this.asked.set(sent.seq, { request: sent, resolve, reject });
+      this.asked.set(sent.seq, { request: sent, purpose, resolve, reject });
       this.send(sent);
     });
   }
 
   receive(buffer) {
     const answer = unpack(buffer);
+    if (this.mode === "live") this.failures = 0;
     const { header } = answer;
     if (header.ask === "read") {
       if (!this.reading || header.seq !== this.reading.seq) return; // late: never painted

@@ -12,6 +12,7 @@ import streamlit as st
 from rnnviz.browser import bundle, style
 from rnnviz.charts.palette import HEX, INK, STOPS, TABLE
 from rnnviz.config import LONGEST
+from rnnviz.live.request import LONGEST_TEXT
 from rnnviz.live.session import LiveSession
 from rnnviz.route import PATH
 
@@ -41,6 +42,7 @@ def studio(models: Sequence[dict[str, str]], examples: dict[str, str], *, key: s
         "models": list(models),
         "examples": examples,
         "longest": LONGEST,
+        "longest_text": LONGEST_TEXT,
         "longest_link": LONGEST_LINK,
         "palette": TABLE.tolist(),
         "hex": list(HEX),
@@ -48,8 +50,9 @@ def studio(models: Sequence[dict[str, str]], examples: dict[str, str], *, key: s
         "stops": list(STOPS),
     }
     answered = st.session_state.get(f"{key}_answer")
-    if answered:
+    if answered and answered[1]:
         data |= {"answered": answered[0], "answer": pa.table({"b": pa.array(answered[1], type=pa.binary())})}
+        st.session_state[f"{key}_answer"] = (answered[0], ())  # it is on its way: its memory is given back
     _component()(key=key, data=data, on_ask_change=lambda: _answer(key))
 
 

@@ -10,12 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-import torch
 
 from rnnviz.analysis.arithmetic import pytorch_lines, unit_arithmetic
 from rnnviz.analysis.saturation import saturation
@@ -36,7 +34,7 @@ from rnnviz.live.experiment import compare
 from rnnviz.live.reader import Reader, WholeReader, reader_of
 from rnnviz.live.request import Asked, listed_model
 from rnnviz.live.wire import pack
-from rnnviz.network import Network
+from rnnviz.network import Network, seeded_network
 from rnnviz.record import draw
 from rnnviz.recording import Recording, likeliest, softmax
 from rnnviz.scripts import picture_script
@@ -91,14 +89,14 @@ class LiveSession:
             reader = self._reader(asked)
             if asked.ask != "read" or asked.clamps or not isinstance(reader, Reader):
                 return None
-            return (reader, asked.ids) if 0 < len(asked.ids) - reader.go_back(asked.ids) <= most else None
-        except RnnvizError:  # the answer will say what is wrong
+            return (reader, asked.ids) if len(asked.ids) - reader.go_back(asked.ids) <= most else None
+        except Exception:  # the answer will say what is wrong, to this one alone
             return None
 
     def _reader(self, asked: Asked) -> Reader | WholeReader:
         """Return the reader of this model and variant, the least recently used one giving way."""
         model = asked.model
-        key = (model.digest, asked.variant, asked.clamps)
+        key = (model.digest, model.config, asked.variant, asked.clamps)
         if key not in self._readers:
             network = twin(model.config) if asked.variant == "twin" else model.network
             self._readers[key] = reader_of(network, asked.clamps)
@@ -311,18 +309,13 @@ def echo(request: object) -> dict[str, str | int | None]:
     return {key: value for key, value in found.items() if isinstance(value, str | int | None)}
 
 
-_SEEDING = Lock()
-"""Torch's generator is the process's: two users' networks are made one after the other."""
-
 _TWIN_SEED = 0
 
 
 @lru_cache(maxsize=8)
 def twin(config: ModelConfig) -> Network:
     """Return a network of the same shape with random weights, PyTorch's defaults and an LSTM's forget gates open."""
-    with _SEEDING, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_TWIN_SEED)
-        return Network(config).eval().requires_grad_(False)
+    return seeded_network(config, _TWIN_SEED).eval().requires_grad_(False)
 
 
 def outputs(model: Model) -> list[str]:

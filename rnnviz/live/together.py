@@ -11,6 +11,7 @@ import torch
 from rnnviz.live.reader import Reader
 from rnnviz.live.session import LiveSession
 
+LATER = b""
 _MOST_STEPS = 4
 """New tokens up to which a text is stepped with others: what a key adds, or a few quick ones."""
 
@@ -24,14 +25,18 @@ def begin_together(
         asked: Sessions, each at most once, with their requests.
 
     Returns:
-        For each the rest of its answer and its first message, or what went wrong with it alone.
+        For each its answer and the first message of it, or what went wrong with it alone; `LATER` in place of the
+        message where more than a few tokens have to be read for it.
     """
-    waiting = [found for session, request in asked if (found := session.growth(request, _MOST_STEPS))]
-    waiting.sort(key=lambda one: id(one[0].network))
+    growths = [session.growth(request, _MOST_STEPS) for session, request in asked]
+    waiting = sorted(filter(None, growths), key=lambda one: id(one[0].network))
     for _, group in groupby(waiting, key=lambda one: id(one[0].network)):
         if len(members := list(group)) > 1:
             step_together(members)
-    return [_first(session.answer(request)) for session, request in asked]
+    return [
+        (session.answer(request), LATER) if growth is None else _first(session.answer(request))
+        for (session, request), growth in zip(asked, growths, strict=True)
+    ]
 
 
 def _first(answers: Iterator[bytes]) -> tuple[Iterator[bytes], bytes | Exception | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Mapping
 from typing import Any
@@ -21,10 +22,19 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray] | None = No
     """
     arrays = arrays or {}
     parts = [[name, array.dtype.name, list(array.shape)] for name, array in arrays.items()]
-    text = json.dumps({**header, "parts": parts}).encode()
+    text = json.dumps(_finite({**header, "parts": parts}), allow_nan=False).encode()
     text += b" " * (-(len(text) + 4) % _ALIGNED)
     blobs = [np.ascontiguousarray(array).tobytes() for array in arrays.values()]
     return b"".join([struct.pack("<I", len(text)), text, *(blob + bytes(-len(blob) % _ALIGNED) for blob in blobs)])
+
+
+def _finite(value: Any) -> Any:
+    """Return a value that JSON can hold: a number that is not finite becomes null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def unpack(message: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -13,6 +13,9 @@ from rnnviz.text.words import APOSTROPHES, HTML_TAG, WordTokenizer
 
 Tokenizer = CharTokenizer | WordTokenizer
 
+_NEAR, _TRIES = 1000, 50
+"""Characters within which a token's place is looked for, and how many places are tried."""
+
 _KINDS: dict[str, type[Tokenizer]] = {"character": CharTokenizer, "word": WordTokenizer}
 
 
@@ -73,10 +76,13 @@ def _flat(text: str) -> str:
 
 def _place(text: str, token: str, at: int, whole: bool) -> int:
     """Return where a token next stands, as a whole word if asked for, or -1."""
-    place = text.find(token, at)
-    while whole and place >= 0 and _inside_a_word(text, place, place + len(token)):
-        place = text.find(token, place + 1)
-    return place
+    last = at + len(token) + _NEAR
+    for _ in range(_TRIES):
+        place = text.find(token, at, last)
+        if not whole or place < 0 or not _inside_a_word(text, place, place + len(token)):
+            return place
+        at = place + 1
+    return -1
 
 
 def _inside_a_word(text: str, first: int, last: int) -> bool:
