@@ -280,7 +280,7 @@ def test_an_unbounded_signal_shows_the_value_itself(page: Page, tmp_path: Path) 
     page.locator(".rv-heat").hover(position={"x": 46 + 14 + 7, "y": 7})
     expect(page.locator(".rv-read")).to_contain_text("hidden 12.5000")
     page.locator(".rv-heat").hover(position={"x": 46 + 28 + 7, "y": 7})
-    expect(page.locator(".rv-read")).to_contain_text("hidden 1.000e-5")
+    expect(page.locator(".rv-read")).to_contain_text("hidden 1.000e−5")
     assert _expected(values[:, 0], "rnn_relu") <= set(_colours(page))
     assert not wrong
 

@@ -14,7 +14,7 @@ export class Keeping {
     if (this.total && this.valid >= this.total && !this.choosing) {
       if (this.state.order !== "index") this.arrange();
       this.telling().catch(() => {});
-      this.refreshPanels();
+      if (this.shown !== this.seen()) this.refreshPanels();
     }
   }
 

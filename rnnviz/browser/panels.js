@@ -14,12 +14,13 @@ const table = (head, rows) =>
     ),
   );
 
-/** Fill a panel anew; the focus stays on the button of the same name. */
+/** Fill a panel anew; the focus stays on the button or picture of the same name. */
 function refill(body, ...children) {
   const active = body.getRootNode().activeElement;
-  const label = body.contains(active) ? active.textContent : null;
+  const name = (node) => node.getAttribute("aria-label") ?? node.textContent;
+  const label = body.contains(active) ? name(active) : null;
   body.replaceChildren(...children);
-  if (label) Array.from(body.querySelectorAll("button")).find((one) => one.textContent === label)?.focus();
+  if (label) Array.from(body.querySelectorAll("button, svg")).find((one) => name(one) === label)?.focus();
 }
 
 const unitButton = (unit, pick) =>

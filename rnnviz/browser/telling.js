@@ -137,9 +137,15 @@ export class Telling {
     for (const panel of this.panels) panel.refresh();
   }
 
+  /** What the panels are about: while it stays the same they are not filled anew under the user's hands. */
+  seen() {
+    return JSON.stringify([this.view(), this.state.unit, this.state.stretch]);
+  }
+
   async askArithmetic() {
     const [time, unit] = this.cellAt ?? [this.total - 1, this.state.unit];
     if (!this.total || unit === null) return;
+    this.shown = this.seen();
     const at = Math.min(time, this.total - 1);
     try {
       const { header } = await this.wire.ask("arithmetic", { ...this.view(), time: at, unit });
@@ -150,6 +156,7 @@ export class Telling {
   }
 
   async askSelection() {
+    this.shown = this.seen();
     if (!this.stretchFits()) {
       this.selected.say("Nothing is selected: mark some of the text above with the mouse, or with Shift and the arrow keys.");
       return;
@@ -211,6 +218,7 @@ export class Telling {
   }
 
   async askSaturation() {
+    this.shown = this.seen();
     if (!this.total) return;
     try {
       const { header, arrays } = await this.wire.ask("saturation", this.view());
