@@ -178,7 +178,8 @@ class Connection:
             if not self._waiting:
                 self._news.clear()
                 try:
-                    await asyncio.wait_for(self._news.wait(), self._desk.idle)
+                    async with asyncio.timeout(self._desk.idle):
+                        await self._news.wait()
                 except TimeoutError:
                     self._session.forget()
                     await self._news.wait()
@@ -212,7 +213,8 @@ class Connection:
             return
         with suppress(RuntimeError, WebSocketDisconnect):  # it left meanwhile; receiving will say so
             try:
-                await asyncio.wait_for(self._socket.send_bytes(message), UNREAD)
+                async with asyncio.timeout(UNREAD):  # `wait_for` of Python 3.11 can swallow a cancellation
+                    await self._socket.send_bytes(message)
             except TimeoutError:
                 await self._socket.close(_TRY_LATER, "Answers were not taken in.")
 

@@ -7,7 +7,8 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -480,6 +481,12 @@ def test_a_mistake_of_ours_is_one_sentence_and_the_connection_lives_on(
 # --- Before the first visitor --------------------------------------------------------------------------------------
 
 
+def _run(start: Callable[[], Coroutine]) -> None:
+    """Run a coroutine on a thread of its own: a browser of another test may still have a loop on this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(start())).result()
+
+
 def test_the_models_are_there_before_the_first_visitor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def start() -> None:
         async with route.lifespan(None):
@@ -487,14 +494,14 @@ def test_the_models_are_there_before_the_first_visitor(tmp_path: Path, monkeypat
 
     loaded: list[str] = []
     monkeypatch.setattr(checkpoints, "shared", loaded.append)
-    asyncio.run(start())
+    _run(start)
     assert loaded == list(checkpoints.models())
     loaded.clear()
     monkeypatch.setattr(checkpoints, "SHIPPED", tmp_path)
-    asyncio.run(start())
+    _run(start)
     assert not loaded
     monkeypatch.undo()
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / checkpoints.WEIGHTS).write_bytes(b"nonsense")
     monkeypatch.setattr(checkpoints, "SHIPPED", tmp_path)
-    asyncio.run(start())
+    _run(start)
