@@ -20,7 +20,7 @@ from rnnviz.analysis.units import rank_by_persistence
 from rnnviz.charts.palette import HEX, INK, STOPS, Scale, scale_of
 from rnnviz.config import LONGEST
 from rnnviz.errors import ConfigError
-from rnnviz.recording import Recording, likeliest, softmax
+from rnnviz.recording import Recording, likeliest, softmax, surprise
 from rnnviz.storage import write_atomically
 
 _GUESSES = 5
@@ -198,7 +198,7 @@ def _surprise(recording: Recording, probabilities: np.ndarray, names: Sequence[s
     ids = {name: i for i, name in enumerate(names)}
     read = np.array([ids.get(token, strange) for token in recording.tokens[: len(probabilities)]])
     chances = np.take_along_axis(probabilities[:-1], read[1:, None], axis=1)[:, 0]
-    bits = np.concatenate([[0.0], -np.log2(np.maximum(chances, np.finfo(float).tiny))])
+    bits = np.concatenate([[0.0], surprise(chances)])
     return {"bits": _packed(bits.astype(np.float32)), "unknown": _packed((read == strange).astype(np.uint8))}
 
 

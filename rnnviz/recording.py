@@ -128,6 +128,11 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
+def surprise(probabilities: np.ndarray) -> np.ndarray:
+    """Return -log2 p, the surprise of what had these probabilities, in bits; never infinite. The shape stays."""
+    return -np.log2(np.maximum(probabilities, np.finfo(float).tiny))
+
+
 def likeliest(probabilities: np.ndarray, count: int = 5) -> np.ndarray:
     """Return the likeliest outputs' ids, likeliest first: (time, output) -> int64 (time, `count` or all there are)."""
     count = min(count, probabilities.shape[1])

@@ -47,7 +47,7 @@ IDLE = 300.0
 
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
-_POLICY, _TOO_BIG, _TRY_LATER = 1008, 1009, 1013
+_TOO_BIG, _TRY_LATER = 1009, 1013
 
 
 class Desk:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 SHUT, OPEN = 0.1, 0.9
-_GATES = ("input_gate", "forget_gate", "output_gate", "reset_gate", "update_gate")
+GATES = ("input_gate", "forget_gate", "output_gate", "reset_gate", "update_gate")
+"""The signals that lie in (0, 1)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +42,9 @@ def saturation(signals: Mapping[str, np.ndarray]) -> Saturation:
     Raises:
         ValueError: None of the signals is such a gate: a simple recurrent or a residual cell has none.
     """
-    gates = tuple(name for name in signals if name.removesuffix("_backward") in _GATES)
+    gates = tuple(name for name in signals if name.removesuffix("_backward") in GATES)
     if not gates:
-        raise ValueError(f"signals: expected a gate among them ({', '.join(_GATES)}), got {', '.join(signals)}")
+        raise ValueError(f"signals: expected a gate among them ({', '.join(GATES)}), got {', '.join(signals)}")
     left = np.stack([(signals[name] < SHUT).mean(axis=0) for name in gates])
     right = np.stack([(signals[name] > OPEN).mean(axis=0) for name in gates])
     return Saturation(gates, left, right)

@@ -27,8 +27,9 @@ export class Keeping {
     }
   }
 
+  /** Keep the state in this tab and, where it fits, in the address; returns false where it is too long. */
   async keep() {
-    if (!this.about || this.state.unit === null) return;
+    if (!this.about || this.state.unit === null) return true;
     try {
       sessionStorage.setItem(KEPT, JSON.stringify(this.state));
     } catch {
@@ -38,12 +39,11 @@ export class Keeping {
     // Too long a text is kept in this tab alone, and no older link may stand in its place.
     const fits = query.length < this.data.longest_link;
     if (!this.left) history.replaceState(history.state, "", fits ? `${location.pathname}?${query}` : location.pathname);
+    return fits;
   }
 
   async copyLink() {
-    await this.keep();
-    const query = String(await toQuery(this.state));
-    if (query.length >= this.data.longest_link) {
+    if (!(await this.keep())) {
       this.tell("The text is too long for a link; shorten it, or take the script instead.");
       return;
     }

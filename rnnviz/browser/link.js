@@ -50,7 +50,7 @@ export async function toQuery(state) {
 /** Every part of a query that is the page's. */
 export const PARTS = ["model", "signal", "layer", "unit", "variant", "order", "select", "hold", "guesses", "text", "z"];
 
-const STRONGEST = 1e4; // largest value, either way, that a signal can be held at
+export const STRONGEST = 1e4; // largest value, either way, that a signal can be held at
 
 /** Say whether a clamp fits a network. */
 export function goodClamp({ signal, layer, unit, value, first }, about, limit) {

@@ -51,17 +51,13 @@ export class Reading {
     state.text = text;
     if (!this.about || this.changing) return;
     this.pointed += 1;
-    const length = Array.from(text).length;
-    if (length > this.data.longest_text) {
-      this.refuse(text, length);
+    const names = Array.from(text);
+    if (names.length > this.data.longest_text) {
+      this.refuse(text, names.length);
       return;
     }
-    let same = 0;
-    const most = Math.min(text.length, before.length);
-    while (same < most && text.charCodeAt(same) === before.charCodeAt(same)) same += 1;
     const { spans } = this.tokens;
     if (this.about.characters) {
-      const names = Array.from(text);
       const count = Math.min(names.length, this.limit);
       let kept = 0;
       const shared = Math.min(count, this.tokens.names.length);
@@ -76,6 +72,9 @@ export class Reading {
       this.tail = names.length - next.length;
       this.total = next.length;
     } else {
+      let same = 0;
+      const most = Math.min(text.length, before.length);
+      while (same < most && text.charCodeAt(same) === before.charCodeAt(same)) same += 1;
       let kept = 0;
       while (kept < spans.length && spans[kept][1] < same) kept += 1;
       this.valid = Math.min(this.valid, kept);
@@ -163,7 +162,6 @@ export class Reading {
   }
 
   askReading(draw) {
-    if (this.was.length && Array.from(this.was).length > this.data.longest_text) return;
     const request = () => {
       this.flight = { common: Infinity, exact: true };
       return { ...this.view(), have: this.valid, ...(draw ? { draw } : {}) };

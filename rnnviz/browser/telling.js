@@ -1,6 +1,7 @@
 // What the studio tells: read-outs, notices, and the panels beneath the picture.
 import * as panels from "./panels.js";
 import { el, exact, signed, spaced } from "./dom.js";
+import { STRONGEST } from "./link.js";
 import { guessColour, visible } from "./text.js";
 
 export const STATUS = {
@@ -191,7 +192,7 @@ export class Telling {
     const { value, first } = this.held;
     const clamp = {
       ...this.held.chosen(this.state),
-      value: this.number(value, "Value held", -10000, 10000, false),
+      value: this.number(value, "Value held", -STRONGEST, STRONGEST, false),
       first: this.number(first, "From token", 0, this.limit - 1),
     };
     if (clamp.value !== null && clamp.first !== null) run(clamp);

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rnnviz.analysis.saturation import GATES
+
 # ColorBrewer's RdBu, nine classes, reversed (Brewer 2003): told apart with every common colour vision deficiency.
 STOPS = ("#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#f7f7f7", "#fddbc7", "#f4a582", "#d6604d", "#b2182b")
 # Okabe and Ito 2008, the blue a little lighter for dark pages; each line has a dash pattern of its own beside it.
@@ -28,8 +30,6 @@ def _luminance(rgb: np.ndarray) -> np.ndarray:
 _WHITE_READS_BETTER = 1.05 / (_luminance(TABLE) + 0.05) > (_luminance(TABLE) + 0.05) / 0.05
 INK = tuple("#fff" if white else "#000" for white in _WHITE_READS_BETTER.tolist())
 """The letters' colour on each of `HEX`: a contrast of at least 4.5 : 1 everywhere."""
-
-_GATES = ("input_gate", "forget_gate", "output_gate", "reset_gate", "update_gate")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def scale_of(signal: str, cell_type: str) -> Scale:
     hidden state of a ReLU or residual cell, has no bound: it is coloured as its tanh.
     """
     name = signal.removesuffix("_backward")
-    if name in _GATES:
+    if name in GATES:
         return Scale(0.0, 1.0, False)
     unbounded = name == "cell" or (name == "hidden" and cell_type in ("rnn_relu", "residual"))
     return Scale(-1.0, 1.0, unbounded)

@@ -15,7 +15,7 @@ from rnnviz.live.clamps import Clamp, Held, held_rows, held_step
 from rnnviz.live.reader import Reader
 from rnnviz.network import Network
 from rnnviz.record import draw
-from rnnviz.recording import softmax
+from rnnviz.recording import softmax, surprise
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +117,7 @@ def _bits(logits: np.ndarray, ids: np.ndarray, model: Model) -> np.ndarray:
     if model.config.task != "language_model" or len(ids) < 2:
         return np.full(logits.shape[1], np.nan)
     found = softmax(logits[:-1])[np.arange(len(ids) - 1), :, ids[1:]]
-    return -np.log2(np.maximum(found, np.finfo(float).tiny)).mean(axis=0)
+    return surprise(found).mean(axis=0)
 
 
 def _go_on(

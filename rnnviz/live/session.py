@@ -36,7 +36,7 @@ from rnnviz.live.request import Asked, listed_model
 from rnnviz.live.wire import pack
 from rnnviz.network import Network, seeded_network
 from rnnviz.record import draw
-from rnnviz.recording import Recording, likeliest, softmax
+from rnnviz.recording import Recording, likeliest, softmax, surprise
 from rnnviz.scripts import picture_script
 from rnnviz.text import CharTokenizer
 
@@ -347,7 +347,7 @@ def describe(model: Model) -> dict[str, Any]:
 def _bits(chances: np.ndarray, ids: np.ndarray, from_start: bool) -> np.ndarray:
     """Return each token's surprise given those before it, float32 bits; NaN for the text's first."""
     found = chances[np.arange(len(ids) - 1), ids[1:]]
-    bits = -np.log2(np.maximum(found, np.finfo(float).tiny))
+    bits = surprise(found)
     return np.concatenate([[np.nan], bits] if from_start else [bits]).astype(np.float32)
 
 
