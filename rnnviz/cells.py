@@ -146,6 +146,7 @@ _GRU_BLOCKS = ("reset_gate", "update_gate", "candidate")
 CELLS: dict[str, Cell] = {
     "rnn_tanh": Cell(("hidden",), ("hidden",), _rnn(torch.tanh), _rnn_update),
     "rnn_relu": Cell(("hidden",), ("hidden",), _rnn(torch.relu), _rnn_update),
+    "rnn_sigmoid": Cell(("hidden",), ("hidden",), _rnn(torch.sigmoid), _rnn_update),
     "lstm": Cell(
         ("input_gate", "forget_gate", "candidate", "output_gate"), ("hidden", "cell"), _lstm_gates, _lstm_update
     ),

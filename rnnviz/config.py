@@ -9,7 +9,17 @@ from typing import Any, Self
 
 from rnnviz.errors import ConfigError
 
-CELL_TYPES = ("rnn_tanh", "rnn_relu", "lstm", "gru", "gru_textbook", "residual")
+CELL_LABELS = {
+    "rnn_tanh": "RNN (tanh)",
+    "rnn_relu": "RNN (ReLU)",
+    "rnn_sigmoid": "RNN (sigmoid)",
+    "residual": "Residual",
+    "lstm": "LSTM",
+    "gru": "GRU",
+    "gru_textbook": "GRU (textbook)",
+}
+"""Every cell's name and what people call it."""
+CELL_TYPES = tuple(CELL_LABELS)
 TASKS = ("language_model", "classifier")
 POOLINGS = ("last", "mean", "max")
 PRECISIONS = ("auto", "float32", "bfloat16")

@@ -46,6 +46,8 @@ def _by_hand(cell_type: str, layer: LoopLayer, x: torch.Tensor, s: torch.Tensor)
     for x_t in x:
         if cell_type == "residual":
             s = torch.tanh(wi @ x_t + wh @ s + b) + s
+        elif cell_type == "rnn_sigmoid":
+            s = torch.sigmoid(wi @ x_t + wh @ s + b)
         else:
             r = torch.sigmoid(wi[:UNITS] @ x_t + wh[:UNITS] @ s + b[:UNITS])
             z = torch.sigmoid(wi[UNITS : 2 * UNITS] @ x_t + wh[UNITS : 2 * UNITS] @ s + b[UNITS : 2 * UNITS])
@@ -54,7 +56,7 @@ def _by_hand(cell_type: str, layer: LoopLayer, x: torch.Tensor, s: torch.Tensor)
     return s
 
 
-@pytest.mark.parametrize("cell_type", ["gru_textbook", "residual"])
+@pytest.mark.parametrize("cell_type", ["gru_textbook", "residual", "rnn_sigmoid"])
 def test_cells_torch_lacks_follow_their_equations(cell_type: str) -> None:
     layer = make_layer(cell_type, INPUT, UNITS).double()
     x, start = torch.randn(TIME, INPUT).double(), torch.randn(UNITS).double()

@@ -24,6 +24,7 @@ def test_scales_are_the_signals_known_range() -> None:
     assert scale_of("cell", "lstm") == scale_of("hidden", "residual") == scale_of("hidden", "rnn_relu")
     assert scale_of("cell", "lstm").squashed
     assert scale_of("candidate", "residual") == Scale(-1, 1, False)
+    assert scale_of("hidden", "rnn_sigmoid") == Scale(0, 1, False)
 
 
 def test_shades_are_symmetric_and_never_rescaled() -> None:

@@ -176,7 +176,7 @@ def _gate(
 def _function(cell_type: str, name: str) -> str:
     if name.endswith("_gate"):
         return "sigmoid"
-    return "relu" if cell_type == "rnn_relu" else "tanh"
+    return {"rnn_relu": "relu", "rnn_sigmoid": "sigmoid"}.get(cell_type, "tanh")
 
 
 def _largest(row: Weights, x: Tensor, hidden: Tensor, count: int) -> tuple[Contribution, ...]:
@@ -221,6 +221,7 @@ def _short(number: float) -> str:
 _STEPS = {
     "rnn_tanh": "h = torch.tanh(W_ih @ x + b_ih + W_hh @ h + b_hh)",
     "rnn_relu": "h = torch.relu(W_ih @ x + b_ih + W_hh @ h + b_hh)",
+    "rnn_sigmoid": "h = torch.sigmoid(W_ih @ x + b_ih + W_hh @ h + b_hh)",
     "residual": "h = torch.tanh(W_ih @ x + b_ih + W_hh @ h + b_hh) + h",
     "lstm": """\
 i, f, g, o = (W_ih @ x + b_ih + W_hh @ h + b_hh).chunk(4)

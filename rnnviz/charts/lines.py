@@ -17,8 +17,8 @@ HEIGHT = 440
 _SUBTITLE = "#808080"
 
 
-def _styled(names: Sequence[str], title: str) -> dict[str, alt.Color | alt.StrokeDash]:
-    """Colour and dash pattern by name, so that colour does not carry the meaning alone."""
+def styled(names: Sequence[str], title: str) -> dict[str, alt.Color | alt.StrokeDash]:
+    """Return colour and dash pattern of the field "network" by name, so that colour does not carry the meaning alone."""
     dashes = [DASHES[i % len(DASHES)] for i in range(len(names))]
     lines = [LINES[i % len(LINES)] for i in range(len(names))]
     legend = alt.Legend(orient="bottom", symbolSize=200, labelLimit=260, columns=1)
@@ -67,7 +67,7 @@ def gradient_chart(decays: Sequence[GradientDecay], state: str = "hidden") -> al
             x=alt.X("steps back:Q", title="steps back from the loss", axis=alt.Axis(tickMinStep=1)),
             y=alt.Y("norm:Q", title="size of the gradient (log scale)", scale=alt.Scale(type="log")).axis(format=".0e"),
             tooltip=["network", "steps back", "token", alt.Tooltip("norm:Q", format=".3e")],
-            **_styled([frame["network"].iloc[0] for frame in frames], "network"),
+            **styled([frame["network"].iloc[0] for frame in frames], "network"),
         )
         .properties(height=HEIGHT)
     )
@@ -100,7 +100,7 @@ def sentiment_chart(predictions: Sequence[Prediction], label: str) -> alt.LayerC
         x=alt.X("after:Q", title="words read", axis=alt.Axis(tickMinStep=1), scale=alt.Scale(nice=False)),
         y=alt.Y("probability:Q", title=f"probability of \u201c{label}\u201d", scale=alt.Scale(domain=[0, 1])),
         tooltip=["network", "after", "word", "seen", alt.Tooltip("probability:Q", format=".3f")],
-        **_styled([prediction.model_id for prediction in predictions], "network"),
+        **styled([prediction.model_id for prediction in predictions], "network"),
     )
     shape = alt.Shape(
         "seen:N",

@@ -11,7 +11,7 @@ from rnnviz.analysis.saturation import GATES
 # ColorBrewer's RdBu, nine classes, reversed (Brewer 2003): told apart with every common colour vision deficiency.
 STOPS = ("#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#f7f7f7", "#fddbc7", "#f4a582", "#d6604d", "#b2182b")
 # Okabe and Ito 2008, the blue a little lighter for dark pages; each line has a dash pattern of its own beside it.
-LINES = ("#1e88c9", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+LINES = ("#1e88c9", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c")
 DASHES = ([1, 0], [8, 4], [2, 3], [12, 3, 3, 3], [4, 2], [14, 6])
 
 _STEPS = 256
@@ -56,11 +56,12 @@ class Scale:
 def scale_of(signal: str, cell_type: str) -> Scale:
     """Return the scale of a signal by its name and cell.
 
-    Gates lie in (0, 1); candidates and the hidden states of tanh, LSTM and GRU cells in (-1, 1). A cell state, and the
-    hidden state of a ReLU or residual cell, has no bound: it is coloured as its tanh.
+    Gates and the hidden states of a sigmoid cell lie in (0, 1); candidates and the hidden states of tanh, LSTM and GRU
+    cells in (-1, 1). A cell state, and the hidden state of a ReLU or residual cell, has no bound: it is coloured as its
+    tanh.
     """
     name = signal.removesuffix("_backward")
-    if name in GATES:
+    if name in GATES or (name == "hidden" and cell_type == "rnn_sigmoid"):
         return Scale(0.0, 1.0, False)
     unbounded = name == "cell" or (name == "hidden" and cell_type in ("rnn_relu", "residual"))
     return Scale(-1.0, 1.0, unbounded)
