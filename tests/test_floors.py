@@ -13,6 +13,7 @@ FLOORS = {
     "rnnviz.text": 1.0,
     "rnnviz.cells": 1.0,
     "rnnviz.network": 2.0,
+    "rnnviz.initial": 2.05,
     "rnnviz.analysis": 2.1,
     "rnnviz.checkpoints": 3.0,
     "rnnviz.charts": 3.0,
@@ -22,6 +23,7 @@ FLOORS = {
     "rnnviz.training": 3.1,
     "rnnviz.live": 3.15,
     "rnnviz.notebook": 3.15,
+    "rnnviz.subjects": 3.15,
     "rnnviz": 3.2,
     "rnnviz.cli": 4.0,
     "rnnviz.route": 4.0,
@@ -43,9 +45,10 @@ ONLY_IN = {
     "safetensors": ("rnnviz.checkpoints",),
     "platformdirs": ("rnnviz.checkpoints",),
     "typer": ("rnnviz.cli",),
+    "captum": ("rnnviz.analysis",),
     "pooch": ("rnnviz.training",),
     "torch": (
-        *("rnnviz.cells", "rnnviz.network", "rnnviz.analysis", "rnnviz.checkpoints", "rnnviz.record"),
+        *("rnnviz.cells", "rnnviz.network", "rnnviz.initial", "rnnviz.analysis", "rnnviz.checkpoints", "rnnviz.record"),
         *("rnnviz.training", "rnnviz.live", "rnnviz.session", "rnnviz.cli"),
     ),
 }

@@ -1,8 +1,10 @@
-"""How much of what happened k steps ago still reaches the loss: gradients by time step; it draws nothing."""
+"""How much of what happened k steps ago still reaches the loss: gradients by time step; it draws nothing.
+
+Back-propagation through time: Werbos 1990. That it vanishes: Hochreiter 1991; Bengio, Simard and Frasconi 1994.
+"""
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from rnnviz.cells import State, Weights
-from rnnviz.errors import ConfigError, TextError
+from rnnviz.analysis.losses import losses, split
+from rnnviz.analysis.unrolled import Progress, Unrolled, log10_norms, no_denormals, pull_back, unheard, unroll
+from rnnviz.cells import Weights
 from rnnviz.network import Network
 
+LARGEST_SLOPE = {"rnn_tanh": 1.0, "rnn_relu": 1.0, "rnn_sigmoid": 0.25, "residual": 1.0}
+"""The largest slope of a cell's activation, for the cells whose step holds W_hh once."""
+
 _FLAT = 1e-9
-"""Slopes in octaves a step that are rounding, not decay."""
+"""Differences of logarithms that are rounding, not decay."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,97 +32,229 @@ class GradientDecay:
     Attributes:
         label: What the network is called in a legend.
         cell_type: Its cell.
-        norms: State name ("hidden", for an LSTM also "cell") -> float64 (time, layer), Euclidean norms
-            ||d loss / d state_t||; the last row is the last step.
+        log10_norms: State name ("hidden", for an LSTM also "cell") -> float64 (time, layer), log10 of the Euclidean
+            norm ||d loss / d state_t||; the last row is the loss's own step. -inf is a gradient of exactly zero.
+        direct: log10 (time,) of the norm that reaches each step of the top layer through the gates that keep alone,
+            the product of forget (LSTM) or update (GRU) gates from there to the loss, or the identity of a residual
+            cell; None where the cell has no such path or the loss reads more than the last state.
         loss_nats: The loss.
         tokens: (time,), what was read at each step, for people to see.
+        overflow: The first step whose state is no finite number in the precision asked for, from 0, or None.
+        precision: What every number was stored in.
     """
 
     label: str
     cell_type: str
-    norms: dict[str, np.ndarray]
+    log10_norms: dict[str, np.ndarray]
+    direct: np.ndarray | None
     loss_nats: float
     tokens: tuple[str, ...]
+    overflow: int | None
+    precision: str
+
+    def back(self, state: str = "hidden", layer: int = -1) -> np.ndarray:
+        """Return log10 of the norms by steps back: 0 is the loss's own step."""
+        return self.log10_norms[state][::-1, layer]
 
     def half_life(self, state: str = "hidden", layer: int = -1) -> float:
         """Return the steps back after which the norm halves, from a straight line through its logarithm.
 
-        Least squares of log2 ||.|| on the steps back, over the steps where the norm is finite and not zero. Infinite
-        where it does not fall.
+        Least squares on the steps back, over the steps where the norm is finite and not zero. Infinite where the norm
+        stays as it is, negative where it grows: minus the steps after which it doubles. NaN below two usable steps.
         """
-        norms = self.norms[state][::-1, layer]
-        back = np.arange(len(norms))
-        usable = np.isfinite(norms) & (norms > 0)
+        norms = self.back(state, layer)
+        usable = np.isfinite(norms)
         if usable.sum() < 2:
             return math.nan
-        slope = float(np.polyfit(back[usable], np.log2(norms[usable]), 1)[0])
-        return -1 / slope if slope < -_FLAT else math.inf
+        slope = float(np.polyfit(np.arange(len(norms))[usable], norms[usable] / math.log10(2), 1)[0])
+        return -1 / slope if abs(slope) > _FLAT else math.inf
+
+    def first_half(self, state: str = "hidden", layer: int = -1) -> int | None:
+        """Return the first step back at which the norm is at most half of the one at the loss, or None."""
+        norms = self.back(state, layer)
+        below = np.flatnonzero(norms <= norms[0] - math.log10(2) + _FLAT)
+        return int(below[0]) if len(below) else None
+
+    def zero_from(self, state: str = "hidden", layer: int = -1) -> int | None:
+        """Return the step back from which on the norm is exactly zero, or None."""
+        zero = np.isneginf(self.back(state, layer))
+        return len(zero) - int(np.argmin(zero[::-1])) if zero[-1] and not zero.all() else (0 if zero.all() else None)
+
+    def lost_from(self, state: str = "hidden", layer: int = -1) -> int | None:
+        """Return the first step back at which the norm is infinite or not a number, or None."""
+        norms = self.back(state, layer)
+        lost = np.flatnonzero(np.isposinf(norms) | np.isnan(norms))
+        return int(lost[0]) if len(lost) else None
 
 
+@torch.inference_mode()
 def gradient_decay(
-    network: Network, ids: np.ndarray, tokens: Sequence[str] | None = None, label: str = "", target: int | None = None
+    network: Network,
+    ids: np.ndarray,
+    tokens: Sequence[str] | None = None,
+    label: str = "",
+    target: int | None = None,
+    *,
+    position: int | None = None,
+    precision: str = "float64",
 ) -> GradientDecay:
-    """Measure ||d loss / d state_t|| for every step t, by automatic differentiation in float64.
+    """Measure ||d loss / d state_t|| for every step t, exactly.
 
-    The derivative is the total one: through every later step, not the direct path alone. Float64 keeps a gradient that
-    has vanished below float32's smallest number (1.2e-38) visible. For an LSTM the "cell" norms hold all that flows
-    through c_t, its way through h_t included, and the "hidden" norms what flows through h_t alone. Back-propagation
-    through time: Werbos 1990; its vanishing: Bengio, Simard and Frasconi 1994.
+    The derivative is the total one: through every later step, not the direct path alone. For an LSTM the "cell" norms
+    hold all that flows through c_t, its way through h_t included, and the "hidden" norms what flows through h_t alone.
 
     Args:
         network: Any network but a bidirectional one; it is copied, not touched.
-        ids: int64 (time,). A language model reads all but the last; the loss is the last one's cross-entropy. A
-            classifier reads all; the loss is the cross-entropy of `target` after the last.
+        ids: int64 (time,). A language model reads all but the last; its loss after a step is the next id's
+            cross-entropy. A classifier reads all; its loss is the cross-entropy of `target`.
         tokens: What the ids stand for, to be shown; None for the ids themselves.
         label: Name for a legend.
         target: The class of a classifier's loss; None for the class it finds likeliest.
+        position: The step, from 0, after which the loss is taken; None for the last.
+        precision: A key of `unrolled.DTYPES`. In float64 nothing underflows; in the others every number is stored as
+            told, so that gradients vanish to zero and states overflow as they would in training.
 
     Returns:
-        The norms in time order.
+        The norms in time order, up to the loss's position.
 
     Raises:
         ConfigError: The network is bidirectional.
         TextError: There are fewer tokens than a loss needs.
     """
-    if network.config.bidirectional:
-        raise ConfigError("A bidirectional network reads the end first, so its gradient has no single direction back.")
-    is_language_model = network.config.task == "language_model"
-    if len(ids) < 1 + is_language_model:
-        raise TextError("The text is too short for a gradient: type at least two tokens.")
-    exact = copy.deepcopy(network).double().cpu().eval().requires_grad_(False)
-    all_ids = torch.from_numpy(np.asarray(ids, dtype=np.int64))
-    inputs = all_ids[:-1] if is_language_model else all_ids
-    tokens_read = [str(i) for i in ids[: len(inputs)]] if tokens is None else tokens[: len(inputs)]
-    states, logits = _unroll(exact, inputs)
-    likeliest = logits.argmax() if target is None else torch.tensor(target)
-    loss = cross_entropy(logits, all_ids[-1] if is_language_model else likeliest)
-    names = exact.cell.states
-    leaves = [
-        states[layer][t][s] for layer in range(len(states)) for t in range(len(inputs)) for s in range(len(names))
-    ]
-    found = torch.autograd.grad(loss, leaves, allow_unused=True)
-    norms = torch.stack([torch.zeros(()).double() if g is None else g.norm() for g in found])
-    table = norms.view(len(states), len(inputs), len(names)).numpy()
+    read, answers = split(network.config, ids, target)
+    last = len(read) - 1 if position is None else min(max(position, 0), len(read) - 1)
+    run = unroll(network, read[: last + 1], precision)
+    loss = losses(run, answers, [last])
+    names = network.cell.states
+    found, exponents = [], []
+    with no_denormals():
+        for step in pull_back(run, loss.inject()):
+            found.append(torch.cat([vector for pulled in step.layers for vector in pulled.total]))
+            exponents.append(step.exponents)
+    vectors = torch.stack(found[::-1]).unflatten(1, (len(run.layers), len(names)))  # (time, layer, state, unit)
+    table = log10_norms(vectors, torch.stack(exponents[::-1]))
+    shown = [str(i) for i in read] if tokens is None else list(tokens)
     return GradientDecay(
         label or network.config.cell_type,
         network.config.cell_type,
-        {name: table[:, :, s].T for s, name in enumerate(names)},
-        float(loss.detach()),
-        tuple(tokens_read),
+        {name: table[:, :, s] for s, name in enumerate(names)},
+        _direct(run, vectors[-1, -1, -1]),
+        float(loss.nats[0]),
+        tuple(shown[: last + 1]),
+        run.overflow,
+        precision,
     )
 
 
-def _unroll(network: Network, ids: Tensor) -> tuple[list[list[State]], Tensor]:
-    """Run a network step by step, keeping every state in the graph; returns them by layer and time, and the logits."""
-    x = network.embedding(ids)
-    states: list[list[State]] = []
-    for layer in range(network.config.num_layers):
-        weights = Weights.of(network.recurrent[layer]["d"])
-        state = tuple(s[0].clone().requires_grad_() for s in network.start(1, layer))
-        kept = []
-        for projected in weights.project(x):
-            state, _ = network.cell.step(projected, state, weights)
-            kept.append(state)
-        states.append(kept)
-        x = torch.stack([state[0] for state in kept])
-    return states, network.head(network.pool(x[None]))[0, -1]
+def _direct(run: Unrolled, at_loss: Tensor) -> np.ndarray | None:
+    """Multiply the gradient at the loss by the gates that keep, step by step back, as logarithms."""
+    if run.network.config.pooling != "last":
+        return None
+    at_loss = at_loss.double()
+    if run.network.config.cell_type == "residual":
+        return np.full(len(run.ids), float(torch.log10(at_loss.norm())))
+    keep = run.layers[-1].slopes.get("keep")
+    if keep is None:
+        return None
+    logs = torch.cat([at_loss.abs().log()[None], keep.double().log().flip(0)[:-1]]).cumsum(dim=0)
+    return (torch.logsumexp(2 * logs, dim=1) / (2 * math.log(10))).flip(0).numpy()
+
+
+@dataclass(frozen=True)
+class Guides:
+    """What the weights alone say about the decay in the top layer.
+
+    Attributes:
+        spectral_radius: The largest |eigenvalue| of W_hh (residual cell: of I + W_hh). Where the activation is linear
+            and the loss reads the last state, the gradient goes as its k-th power in the end.
+        singular_value: The largest singular value of W_hh.
+        factor: An upper bound on what one step can multiply a gradient by: singular value times the activation's
+            largest slope (residual: plus one). Pascanu, Mikolov and Bengio 2013, section 2.1.
+    """
+
+    spectral_radius: float
+    singular_value: float
+    factor: float
+
+
+@torch.inference_mode()
+def guides(network: Network) -> Guides | None:
+    """Return the guides of a network's top layer; None for gated cells, whose step holds several matrices."""
+    cell = network.config.cell_type
+    if cell not in LARGEST_SLOPE:
+        return None
+    matrix = Weights.of(network.recurrent[-1]["d"]).weight_hh.double().cpu()
+    if not matrix.isfinite().all():
+        return None
+    singular = float(torch.linalg.svdvals(matrix)[0])
+    step = matrix + torch.eye(len(matrix)) if cell == "residual" else matrix
+    radius = float(torch.linalg.eigvals(step).abs().max())
+    return Guides(radius, singular, singular * LARGEST_SLOPE[cell] + (cell == "residual"))
+
+
+@dataclass(frozen=True, eq=False)
+class GradientTriangle:
+    """Every loss against every earlier state.
+
+    Attributes:
+        label: What the network is called.
+        log10_norms: State name -> float64 (target, source): log10 ||d loss_target / d state_source||, top layer or the
+            one asked for; NaN where the source comes after the target.
+        positions: int64 (target,), the steps after which the losses are taken, ascending.
+        loss_nats: (target,).
+        tokens: (source,), what was read.
+    """
+
+    label: str
+    log10_norms: dict[str, np.ndarray]
+    positions: np.ndarray
+    loss_nats: np.ndarray
+    tokens: tuple[str, ...]
+
+
+@torch.inference_mode()
+def gradient_triangle(
+    network: Network,
+    ids: np.ndarray,
+    tokens: Sequence[str] | None = None,
+    label: str = "",
+    target: int | None = None,
+    *,
+    layer: int = -1,
+    every: int = 1,
+    progress: Progress = unheard,
+) -> GradientTriangle:
+    """Measure ||d loss_s / d state_t|| for all pairs t <= s, all losses going back side by side.
+
+    Args:
+        network: As for `gradient_decay`.
+        ids: As for `gradient_decay`.
+        tokens: As for `gradient_decay`.
+        label: As for `gradient_decay`.
+        target: As for `gradient_decay`.
+        layer: Whose states.
+        every: Take the loss after every so many steps only, counted from the last.
+        progress: Told of the share done.
+
+    Raises:
+        ConfigError: The network is bidirectional.
+        TextError: There are fewer tokens than a loss needs.
+    """
+    read, answers = split(network.config, ids, target)
+    run = unroll(network, read)
+    loss = losses(run, answers, range(len(read) - 1, -1, -every))
+    rows, names = len(loss.positions), network.cell.states
+    table = np.full((len(names), rows, len(read)), np.nan)
+    with no_denormals():
+        for step in pull_back(run, loss.inject()):
+            for s, vectors in enumerate(step.layers[layer].total):
+                table[s, : len(vectors), step.time] = log10_norms(vectors, step.exponents[layer])
+            progress(1 - step.time / len(read))
+    shown = [str(i) for i in read] if tokens is None else list(tokens)
+    return GradientTriangle(
+        label or network.config.cell_type,
+        {name: part[::-1] for name, part in zip(names, table, strict=True)},
+        loss.positions.numpy()[::-1],
+        loss.nats.numpy()[::-1],
+        tuple(shown[: len(read)]),
+    )
