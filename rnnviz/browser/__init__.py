@@ -41,6 +41,6 @@ def _join(file: str, parts: list[str], done: set[str], keep_export: bool = False
 
 
 @cache
-def style() -> str:
-    """Return the style sheet."""
-    return (_HERE / "style.css").read_text(encoding="utf-8")
+def style(file: str = "style.css") -> str:
+    """Return a style sheet."""
+    return (_HERE / file).read_text(encoding="utf-8")
