@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from threading import BoundedSemaphore
+from typing import Any
 
 import streamlit as st
 
 from rnnviz import checkpoints
-from rnnviz.analysis.gradients import GradientDecay, gradient_decay
 from rnnviz.checkpoints import Model
-from rnnviz.config import LONGEST, ModelConfig
+from rnnviz.config import LONGEST
 from rnnviz.errors import ModelNotFoundError, RnnvizError, TextError
-from rnnviz.network import seeded_network
 from rnnviz.record import predict
 from rnnviz.recording import Prediction
-from rnnviz.text import CharTokenizer, read
+from rnnviz.subjects import Subject
 
-LONGEST_GRADIENT = 300
-"""Tokens of a text whose gradients are measured, from its end."""
+_MEASURING = BoundedSemaphore(2)
+"""Gradients of two people at once; others wait for milliseconds rather than all for seconds."""
+
+LONG = 5.0
+"""Seconds from which on a measurement is asked for before it is begun."""
+_KEPT = 8
 
 EXAMPLES = {
     "shakespeare": "KING HENRY:\nO, what a noble mind is here!\nShall we not hear the rest of it, my lord?\n\nDUKE:\n",
@@ -138,36 +142,52 @@ def _predict(_model: Model, name: str, digest: str, config: str, text: str) -> P
     return predict(_model, text)
 
 
-def say_where_cut(labels_and_lengths: list[tuple[str, int]]) -> None:
-    """Tell which networks' texts were cut to their ends for the gradient."""
-    cut = [f"{label} ({length:,} steps)" for label, length in labels_and_lengths if length > LONGEST_GRADIENT]
-    if cut:
-        st.info(f"The text is long: gradients are measured over its last {LONGEST_GRADIENT} steps. {', '.join(cut)}")
+def measured(measure: Callable[..., Any], subject: Subject, **options: Any) -> Any:
+    """Return what a function of `analysis` finds on a subject, measured once for all users.
 
-
-def trained_decay(model: Model, text: str) -> GradientDecay:
-    """Return the gradient decay of a model's own loss on a text's end, made once."""
-    return _trained_decay(model, *_key(model), text)
-
-
-@st.cache_resource(max_entries=64, show_spinner="Measuring gradients \u2026")
-def _trained_decay(_model: Model, name: str, digest: str, config: str, text: str) -> GradientDecay:
-    ids, tokens = read(_model.tokenizer, text)
-    most = LONGEST_GRADIENT + (_model.config.task == "language_model")
-    return gradient_decay(_model.network, ids[-most:], tokens[-most:], _model.name)
-
-
-@st.cache_resource(max_entries=64, show_spinner="Measuring gradients \u2026")
-def fresh_decay(cell_type: str, label: str, hidden_size: int, seed: int, text: str) -> GradientDecay:
-    """Return the gradient decay of an untrained network that guesses the text's last character.
-
-    Its vocabulary is the text's own characters; weights are PyTorch's defaults, an LSTM's forget gates open.
-
-    Raises:
-        TextError: The text has fewer than two characters.
+    Args:
+        measure: Takes a network, ids, tokens and a label, and `options`.
+        subject: The network and what it reads.
+        **options: Passed on; hashable.
     """
-    text = text[-LONGEST_GRADIENT - 1 :]
-    tokenizer = CharTokenizer.fit(text)
-    size = len(tokenizer)
-    config = ModelConfig("language_model", cell_type, size, size, 32, hidden_size)
-    return gradient_decay(seeded_network(config, seed), tokenizer.encode(text), tokenizer.tokens(text), label)
+    return _measured(measure, subject, measure.__name__, subject.key, tuple(sorted(options.items())))
+
+
+def asked(measure: Callable[..., Any], subject: Subject, seconds: float, **options: Any) -> Any:
+    """Return what `measured` would; where that takes long, say so, wait for a click, and let it be stopped.
+
+    Call it outside a fragment: there any click stops what is running.
+
+    Args:
+        measure: As for `measured`; it also takes `progress`.
+        subject: The network and what it reads.
+        seconds: About how long it will take.
+        **options: Passed on; hashable.
+
+    Returns:
+        The result, or None where it has not been asked for yet.
+    """
+    if seconds <= LONG:
+        return measured(measure, subject, **options)
+    kept = st.session_state.setdefault("gradient_asked", {})
+    key = (measure.__name__, subject.key, tuple(sorted(options.items())))
+    if key in kept:
+        return kept[key]
+    if not st.button(f"Measure {subject.label}: takes about {seconds:.0f} seconds", key=f"ask_{hash(key)}"):
+        return None
+    bar = st.progress(0.0, text=f"Measuring {subject.label} \u2026")
+    stop = st.empty()
+    stop.button("Stop", key=f"stop_{hash(key)}")
+    found = measure(subject.make(), subject.ids, subject.tokens, subject.label, progress=bar.progress, **options)
+    while len(kept) >= _KEPT:
+        kept.pop(next(iter(kept)))
+    kept[key] = found
+    bar.empty()
+    stop.empty()
+    return found
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _measured(_measure: Callable[..., Any], _subject: Subject, name: str, key: tuple, options: tuple) -> Any:
+    with _MEASURING:
+        return _measure(_subject.make(), _subject.ids, _subject.tokens, _subject.label, **dict(options))

@@ -2,15 +2,13 @@
 
 from html.parser import HTMLParser
 
-import altair as alt
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnviz.analysis.gradients import GradientDecay
 from rnnviz.analysis.units import rank_by_persistence
-from rnnviz.charts.lines import gradient_chart, sentiment_chart
+from rnnviz.charts.lines import sentiment_chart
 from rnnviz.charts.palette import HEX, INK, TABLE, Scale, scale_of
 from rnnviz.charts.text import text_html, visible
 from rnnviz.recording import Prediction
@@ -87,32 +85,6 @@ def test_values_are_in_the_tooltips_and_letters_can_be_read() -> None:
 def test_lengths_must_agree() -> None:
     with pytest.raises(ValueError, match="time=1"):
         text_html(["a"], np.zeros(2), Scale(-1, 1, False))
-
-
-def _decay(label: str, norms: list[float], state: str = "hidden") -> GradientDecay:
-    return GradientDecay(label, "lstm", {state: np.array(norms)[:, None]}, 1.0, tuple("abcdefgh"[: len(norms)]))
-
-
-def _encoding(chart: alt.Chart) -> dict:
-    return chart.to_dict()["encoding"]
-
-
-def test_gradient_chart_has_absolute_log_scale_and_one_line_a_network() -> None:
-    chart = gradient_chart([_decay("RNN", [1e-9, 1e-3, 1.0]), _decay("LSTM", [0.1, 0.2, 0.3])])
-    encoding = _encoding(chart)
-    assert encoding["y"]["scale"]["type"] == "log"
-    assert encoding["color"]["scale"]["domain"] == ["RNN", "LSTM"]
-    assert encoding["strokeDash"]["scale"]["range"][0] != encoding["strokeDash"]["scale"]["range"][1]
-    assert encoding["x"]["title"] == "steps back from the loss"
-    data = chart.data
-    first = data[(data["network"] == "RNN") & (data["steps back"] == 0)].iloc[0]
-    assert (first["norm"], first["token"]) == (1.0, "c")
-
-
-def test_gradient_chart_leaves_zeros_out_and_skips_networks_without_the_state() -> None:
-    chart = gradient_chart([_decay("a", [0.0, 1.0]), _decay("b", [1.0, 1.0], "cell")])
-    assert chart.data["network"].unique().tolist() == ["a"]
-    assert chart.data["norm"].isna().sum() == 1
 
 
 def test_sentiment_chart_marks_unknown_words() -> None:

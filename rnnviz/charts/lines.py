@@ -1,4 +1,4 @@
-"""Line charts: a gradient fading back in time, a probability moving word by word."""
+"""Line charts: how lines are told apart, and a probability moving word by word."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from rnnviz.analysis.gradients import GradientDecay
 from rnnviz.charts.palette import DASHES, LINES
 from rnnviz.charts.text import visible
 from rnnviz.recording import Prediction
@@ -18,10 +17,10 @@ _SUBTITLE = "#808080"
 
 
 def styled(names: Sequence[str], title: str) -> dict[str, alt.Color | alt.StrokeDash]:
-    """Return colour and dash pattern of the field "network" by name, so that colour does not carry the meaning alone."""
+    """Return colour and dashes by the field "network", so that colour does not carry the meaning alone."""
     dashes = [DASHES[i % len(DASHES)] for i in range(len(names))]
     lines = [LINES[i % len(LINES)] for i in range(len(names))]
-    legend = alt.Legend(orient="bottom", symbolSize=200, labelLimit=260, columns=1)
+    legend = alt.Legend(orient="bottom", symbolSize=200, labelLimit=260, columns=2)
     domain = list(names)
     return {
         "color": alt.Color("network:N", title=title, legend=legend, scale=alt.Scale(domain=domain, range=lines)),
@@ -29,48 +28,6 @@ def styled(names: Sequence[str], title: str) -> dict[str, alt.Color | alt.Stroke
             "network:N", title=title, legend=legend, scale=alt.Scale(domain=domain, range=dashes)
         ),
     }
-
-
-def gradient_chart(decays: Sequence[GradientDecay], state: str = "hidden") -> alt.Chart:
-    """Draw ||d loss / d state_t|| against the steps back from the loss, on a log scale, all networks on the same axes.
-
-    Args:
-        decays: One a network.
-        state: "hidden" or "cell"; networks without it are left out. Top layer.
-
-    Returns:
-        The chart. Norms of exactly zero have no place on a log axis and leave a gap.
-    """
-    frames = []
-    for decay in decays:
-        if state not in decay.norms:
-            continue
-        norms = decay.norms[state][:, -1]
-        time = np.arange(len(norms))
-        frames.append(
-            pd.DataFrame(
-                {
-                    "network": decay.label,
-                    "steps back": time[::-1],
-                    "norm": np.where(norms > 0, norms, np.nan),
-                    "token": [visible(token) for token in decay.tokens],
-                }
-            )
-        )
-    symbol = "h" if state == "hidden" else "c"
-    data = pd.concat(frames, ignore_index=True)
-    subtitle = f"\u2016\u2202 loss / \u2202 {symbol}\u209c\u2016, {state} state, top layer"
-    return (
-        alt.Chart(data, title=alt.Title("Gradient at each earlier step", subtitle=subtitle, subtitleColor=_SUBTITLE))
-        .mark_line(strokeWidth=2.5)
-        .encode(
-            x=alt.X("steps back:Q", title="steps back from the loss", axis=alt.Axis(tickMinStep=1)),
-            y=alt.Y("norm:Q", title="size of the gradient (log scale)", scale=alt.Scale(type="log")).axis(format=".0e"),
-            tooltip=["network", "steps back", "token", alt.Tooltip("norm:Q", format=".3e")],
-            **styled([frame["network"].iloc[0] for frame in frames], "network"),
-        )
-        .properties(height=HEIGHT)
-    )
 
 
 def sentiment_chart(predictions: Sequence[Prediction], label: str) -> alt.LayerChart:

@@ -37,6 +37,7 @@ def text_html(
     *,
     first: int = 0,
     unknown: Sequence[bool] | None = None,
+    told: Sequence[str] | None = None,
 ) -> str:
     """Return the coloured text.
 
@@ -45,6 +46,7 @@ def text_html(
         values: (time,), one unit's values; each is in its token's tooltip.
         scale: The signal's colour scale.
         first: Time of the first token, for the tooltips.
+        told: (time,), the value as each tooltip gives it; None for four decimals.
         unknown: For each token whether the model has never seen it: marked by an outline and a wavy line.
 
     Returns:
@@ -59,7 +61,8 @@ def text_html(
     columns = []
     for t, (token, value, shade) in enumerate(zip(tokens, values.tolist(), scale.shade(values).tolist(), strict=True)):
         strange = bool(unknown is not None and unknown[t])
-        title = f"{visible(token)} at {first + t}: {value:.4f}{', never seen in training' if strange else ''}"
+        number = f"{value:.4f}" if told is None else told[t]
+        title = f"{visible(token)} at {first + t}: {number}{', never seen in training' if strange else ''}"
         mark = ' class="rv-unknown"' if strange else ""
         cell = f'<b{mark} title="{escape(title)}" style="background:{HEX[shade]};color:{INK[shade]}">'
         kind = "rv-col rv-word" if words else "rv-col"

@@ -1,0 +1,149 @@
+"""Which networks stand side by side, how the untrained ones begin, and what they read; shared by the page's views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from rnnviz import session
+from rnnviz.components.knobs import Knob, knobs
+from rnnviz.config import CELL_LABELS
+from rnnviz.errors import ModelNotFoundError, RnnvizError
+from rnnviz.initial import RECIPES, Start
+from rnnviz.subjects import LONGEST_GRADIENT, Subject, Window, fresh_subject, trained_subject
+
+TEXT = "keep_gradient_text"
+EXAMPLE = (
+    "The keys to the old cabinet in the hall, which my grandmother had locked long before the war and never "
+    "opened again in all the years that we knew her, were lost when we moved out of the house by the river, "
+    "and nobody ever asked for them again."
+)
+_SEED_LIMIT = 10**6
+_STEPS, _END = "steps", "end"
+_KNOBS = [
+    Knob("scale", "Scale of W_hh", 0.1, 10, 0.01, 1.0, logarithmic=True, help="Factor on every recurrent matrix."),
+    Knob("forget", "Forget-gate bias", -4, 8, 0.1, 1.0, help="LSTM only: above 0 the gates start open."),
+    Knob(_STEPS, "Steps read", 1, LONGEST_GRADIENT, 1, 200, help="How far before the loss reading begins, at most."),
+    Knob(_END, "Place of the loss", 1, 100, 1, 100, unit="% of the text", help="Where in the text the loss sits."),
+]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the controls say.
+
+    Attributes:
+        subjects: The networks, untrained ones first.
+        cells: The untrained ones' cells.
+        size: Units of the untrained ones.
+        layers: Their layers.
+        start: How they begin.
+        window: What is read.
+    """
+
+    subjects: tuple[Subject, ...]
+    cells: tuple[str, ...]
+    size: int
+    layers: int
+    start: Start
+    window: Window
+
+    def with_seeds(self, count: int) -> list[list[Subject]]:
+        """Return the untrained networks again for so many seeds from the chosen one on, a list a cell."""
+        starts = [replace(self.start, seed=self.start.seed + i) for i in range(count)]
+        return [[fresh_subject(self.window, cell, self.size, self.layers, s) for s in starts] for cell in self.cells]
+
+
+def beside() -> tuple[Choice, DeltaGenerator]:
+    """Draw the controls, and return what they say and the place beside them for the view's pictures."""
+    controls, pictures = st.columns([1, 2.2], gap="medium")
+    with controls:
+        choice = _choose()
+    if not choice.subjects:
+        pictures.info("Choose at least one network.")
+    return choice, pictures
+
+
+def _choose() -> Choice:
+    """Draw the controls; models that cannot read the text are told of and left out."""
+    cells = st.multiselect(
+        "Untrained networks",
+        list(CELL_LABELS),
+        key=session.default("keep_gradient_cells", ["rnn_tanh", "lstm", "gru"]),
+        format_func=CELL_LABELS.get,
+    )
+    names = st.multiselect(
+        "Trained models",
+        _names(),
+        key=session.default("keep_gradient_models", []),
+        placeholder="put one beside them",
+    )
+    values = knobs(_KNOBS, key="gradient_knobs")
+    size, layers = st.columns(2)
+    size = size.selectbox("Units", [16, 32, 64, 128, 256], key=session.default("keep_gradient_units", 128))
+    layers = layers.selectbox("Layers", [1, 2, 3], key=session.default("keep_gradient_layers", 1))
+    recipe = st.selectbox(
+        "W_hh begins as", list(RECIPES), key=session.default("keep_gradient_recipe", "pytorch"), format_func=RECIPES.get
+    )
+    seed = st.number_input("Seed", 0, _SEED_LIMIT, key=session.default("keep_gradient_seed", 0))
+    window = Window(str(st.session_state.get(TEXT, EXAMPLE)), round(values[_STEPS]), values[_END])
+    start = Start(recipe, values["scale"], values["forget"], int(seed))
+    subjects = _subjects(
+        [partial(fresh_subject, window, cell, size, layers, start) for cell in cells],
+        {name: partial(_trained, window, name) for name in names},
+    )
+    return Choice(tuple(subjects), tuple(cells), size, layers, start, window)
+
+
+def _names() -> list[str]:
+    """Return the models here; the page can do without."""
+    try:
+        return session.model_names()
+    except ModelNotFoundError:
+        return []
+
+
+def _subjects(fresh: list[Callable[[], Subject]], trained: dict[str, Callable[[], Subject]]) -> list[Subject]:
+    """Make the subjects; a model that cannot read the text is told of and left out, unless it stands alone.
+
+    Raises:
+        RnnvizError: None is left.
+    """
+    subjects = [make() for make in fresh]
+    for name, make in trained.items():
+        try:
+            subjects.append(make())
+        except RnnvizError as error:
+            if not subjects and len(trained) == 1:
+                raise
+            st.warning(f"{name}: {error}")
+    return subjects
+
+
+def _trained(window: Window, name: str) -> Subject:
+    return trained_subject(window, session.load_model(name))
+
+
+def about(choice: Choice) -> str:
+    """Say what is a random draw and what was read."""
+    parts = []
+    if choice.cells:
+        what = "network is one random draw" if len(choice.cells) == 1 else "networks are one random draw each"
+        parts.append(f"The untrained {what}, seed {choice.start.seed}, and read characters.")
+    cut = [f"{s.label} {s.steps:,} of {s.whole:,}" for s in choice.subjects if s.steps < s.whole - 1]
+    if cut:
+        parts.append(f"Steps read: {', '.join(cut)}.")
+    return " ".join(parts)
+
+
+def pick(choice: Choice, label: str, key: str, subjects: Sequence[Subject] | None = None) -> Subject:
+    """Let one of the networks be chosen."""
+    subjects = choice.subjects if subjects is None else subjects
+    labels = [subject.label for subject in subjects]
+    if st.session_state.get(key) not in labels:
+        st.session_state[key] = labels[0]
+    return subjects[labels.index(st.selectbox(label, labels, key=key))]

@@ -1,0 +1,125 @@
+"""Which characters or words of the user's own text the loss depends on, shown on the text; and every loss at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from rnnviz import session
+from rnnviz.analysis.attribution import Attribution, InputGradients, input_gradients, integrated_gradients
+from rnnviz.analysis.gradients import GradientTriangle, gradient_triangle
+from rnnviz.charts.gradients import SHOWN, triangle_chart
+from rnnviz.charts.palette import Scale
+from rnnviz.charts.powers import plain, power_of_ten
+from rnnviz.charts.text import text_html, visible
+from rnnviz.pages.gradients.networks import Choice, about, beside
+from rnnviz.subjects import Subject, integrated_seconds, triangle_seconds
+
+POINTS = 32
+_MOST_CELLS = 60
+_NORM, _INTEGRATED, _ALL = "Gradient at each token", "Integrated gradients", "Every loss, every state"
+
+
+def render() -> None:
+    """Draw the view."""
+    choice, pictures = beside()
+    if choice.subjects:
+        with pictures:
+            _draw(choice)
+
+
+def _draw(choice: Choice) -> None:
+    measure = st.segmented_control(
+        "Measure", [_NORM, _INTEGRATED, _ALL], key=session.default("keep_gradient_measure", _NORM), required=True
+    )
+    {_NORM: _norms, _INTEGRATED: _integrated, _ALL: _triangles}[measure](choice)
+    st.caption(about(choice))
+
+
+def _norms(choice: Choice) -> None:
+    """Colour each token by the size of the loss's gradient with respect to its vector."""
+    low, high = SHOWN
+    st.caption(
+        "Each token is coloured by \u2016\u2202 loss / \u2202 x\u209c\u2016, x\u209c its vector: how much a nudge of "
+        "that token's vector moves the loss at the end. Look how far from the end red reaches; point at a token for "
+        f"its number. Blue is {power_of_ten(low)} or less, red {power_of_ten(high)} or more, in every picture alike."
+    )
+    for subject in choice.subjects:
+        found: InputGradients = session.measured(input_gradients, subject)
+        st.subheader(subject.label)
+        st.text(f"Loss {found.loss_nats:.3f} nats, {visible_answer(subject)}")
+        sizes = [plain(value) for value in found.log10_norms.tolist()]
+        values = np.nan_to_num(found.log10_norms, nan=high, posinf=high, neginf=low)
+        st.html(text_html(found.tokens, values, Scale(low, high, False), told=sizes))
+
+
+def _integrated(choice: Choice) -> None:
+    """Colour each token by what it adds to the answer's log-probability."""
+    found: list[tuple[Subject, Attribution]] = []
+    for subject in choice.subjects:
+        with st.spinner(f"Integrating {subject.label} \u2026"):
+            result = session.asked(integrated_gradients, subject, integrated_seconds(subject, POINTS), points=POINTS)
+        if result is not None:
+            found.append((subject, result))
+    if not found:
+        return
+    finite = [float(np.abs(r.values[np.isfinite(r.values)]).max(initial=0.0)) for _, r in found]
+    most = max(*finite, 1e-12)
+    st.caption(
+        "Each token is coloured by what it adds to the log-probability of the answer (integrated gradients, from zero "
+        "vectors to the tokens' own): red speaks for the answer, blue against it, white does not matter. The scale is "
+        f"the same for all networks, from \u2212{most:.3g} to {most:.3g} nats."
+    )
+    for subject, result in found:
+        st.subheader(subject.label)
+        st.text(
+            f"{visible_answer(subject)}: log-probability {result.log_probability:.3f}, without the text "
+            f"{result.without:.3f} nats. The tokens sum to the difference up to {abs(result.gap):.1e} nats."
+        )
+        if abs(result.gap) > 0.05 * max(abs(result.log_probability - result.without), 1e-9):
+            st.warning(
+                f"{subject.label}: the sum misses {abs(result.gap):.2g} nats, so these values cannot be trusted: the "
+                "network bends too sharply along the path."
+            )
+        told = [f"{value:+.4f} nats" for value in result.values.tolist()]
+        st.html(text_html(result.tokens, np.nan_to_num(result.values), Scale(-most, most, False), told=told))
+
+
+def _triangles(choice: Choice) -> None:
+    """A heatmap a network, all on the same colours."""
+    state = st.segmented_control(
+        "State",
+        ["hidden", "cell"],
+        key=session.default("keep_gradient_state", "hidden"),
+        format_func=lambda name: f"{name} state",
+        required=True,
+    )
+    symbol = "h" if state == "hidden" else "c"
+    for subject in choice.subjects:
+        every = -(-subject.steps // _MOST_CELLS)
+        found: GradientTriangle | None = session.asked(
+            gradient_triangle, subject, triangle_seconds(subject, every), every=every
+        )
+        if found is None or state not in found.log10_norms:
+            continue
+        sources = found.positions
+        title = f"{subject.label}: every loss, every earlier state"
+        subtitle = f"\u2016\u2202 loss\u209b / \u2202 {symbol}\u209c\u2016, top layer" + (
+            f"; every {every}th step is shown" if every > 1 else ""
+        )
+        chart = triangle_chart(
+            found.log10_norms[state][:, sources], found.positions, sources, found.tokens, title, subtitle
+        )
+        st.altair_chart(chart, width="stretch")
+    st.caption(
+        "Each row is one loss, each column one state; the diagonal is the loss's own step. Look how wide the red band "
+        "along the diagonal is: that is how far back anything can be learned. The colours are absolute and the same "
+        "for all networks; a 0 is exactly zero, an ! infinite or not a number."
+    )
+
+
+def visible_answer(subject: Subject) -> str:
+    """Say what the loss is about, white space made visible."""
+    if subject.config.task == "language_model":
+        return f"answer: the next character, \u201c{visible(subject.tokens[-1])}\u201d"
+    return "answer: the class found likeliest"
