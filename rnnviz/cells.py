@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
@@ -154,6 +155,16 @@ CELLS: dict[str, Cell] = {
     "gru_textbook": Cell(_GRU_BLOCKS, ("hidden",), _gru_textbook_gates, _gru_update),
     "residual": Cell(("candidate",), ("hidden",), _residual_gates, _residual_update),
 }
+
+
+def sum_up(added: Tensor, forget: Tensor, start: Tensor) -> Tensor:
+    """Return c_t = added_t + f_t * c_{t-1}: (time, ...) -> the same; in numpy, in place on a CPU."""
+    cells, keep, previous = added.cpu().numpy(), forget.cpu().numpy(), start.cpu().numpy()
+    kept = np.empty_like(cells[0])
+    for cell, gate in zip(cells, keep, strict=True):
+        np.multiply(gate, previous, out=kept)
+        previous = np.add(cell, kept, out=cell)
+    return torch.from_numpy(cells).to(added.device)
 
 
 class LoopLayer(nn.Module):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnviz.cells import CELLS, Cell, Gates, LoopLayer, State, Weights, run_layer
+from rnnviz.cells import CELLS, Cell, Gates, LoopLayer, State, Weights, run_layer, sum_up
 from rnnviz.checkpoints import Model
 from rnnviz.errors import ConfigError
 from rnnviz.network import Network, at_end, reverse_within
@@ -158,18 +158,8 @@ def _lstm_from_hidden(weights: Weights, x: Tensor, start: State, hidden: Tensor)
         torch.addmm(bias, x[first:last].flatten(0, 1), weights.weight_ih.T, out=part)
         _open_gates(part.addmm_(before.flatten(0, 1), recurrent))
     signals = dict(zip(_LSTM.blocks, gates.chunk(4, dim=-1), strict=True))
-    cells = _sum_up(signals["input_gate"] * signals["candidate"], signals["forget_gate"], start[1])
+    cells = sum_up(signals["input_gate"] * signals["candidate"], signals["forget_gate"], start[1])
     return {"hidden": hidden, "cell": cells} | signals
-
-
-def _sum_up(added: Tensor, forget: Tensor, start: Tensor) -> Tensor:
-    """Return c_t = added_t + f_t * c_{t-1}; in numpy, whose calls cost less than torch's, in place on a CPU."""
-    cells, keep, previous = added.cpu().numpy(), forget.cpu().numpy(), start.cpu().numpy()
-    kept = np.empty_like(cells[0])
-    for cell, gate in zip(cells, keep, strict=True):
-        np.multiply(gate, previous, out=kept)
-        previous = np.add(cell, kept, out=cell)
-    return torch.from_numpy(cells).to(added.device)
 
 
 def _lstm_by_loop(weights: Weights, x: Tensor, start: State) -> Gates:

@@ -51,6 +51,43 @@ def test_gradients_type_and_read_the_half_lives(page: Page, app_url: str) -> Non
     assert not wrong
 
 
+def test_a_knob_moves_the_half_life_and_the_line(page: Page, app_url: str) -> None:
+    wrong = _open(page, f"{app_url}/gradients", "Gradients")
+    lives = page.locator("[data-testid=stMetric]")
+    rnn = lives.filter(has_text="RNN (tanh)").locator("[data-testid=stMetricValue]")
+    lstm = lives.filter(has_text="LSTM").locator("[data-testid=stMetricValue]")
+    line = page.locator("[data-testid=stVegaLiteChart] .mark-line path").first
+    expect(line).to_be_visible(timeout=SLOW)
+    before, drawn, kept = rnn.inner_text(), line.get_attribute("d"), lstm.inner_text()
+    scale = page.get_by_label("Scale of W_hh")
+    scale.focus()
+    scale.press("PageDown")
+    expect(rnn).not_to_have_text(before, timeout=SLOW)
+    assert float(rnn.inner_text().split()[0]) < float(before.split()[0])
+    assert line.get_attribute("d") != drawn
+    scale.press("Home")
+    expect(page.get_by_text("spectral radius of W_hh 0.06")).to_be_visible(timeout=SLOW)
+    page.get_by_role("button", name="Reset", exact=True).click()
+    expect(rnn).to_have_text(before, timeout=SLOW)
+    bias = page.get_by_label("Forget-gate bias")
+    bias.focus()
+    bias.press("End")
+    expect(lstm).not_to_have_text(kept, timeout=SLOW)
+    assert rnn.inner_text() == before
+    assert not wrong
+
+
+@pytest.mark.parametrize("view", ["On your text", "Jacobians", "Weights", "Warm-up", "What is learned"])
+def test_every_view_of_gradients_opens(view: str, page: Page, app_url: str) -> None:
+    wrong = _open(page, f"{app_url}/gradients", "Gradients")
+    page.get_by_role("radio", name=view, exact=True).click()
+    drawn = page.locator(".rv-text, [data-testid=stVegaLiteChart] svg, [data-testid=stVegaLiteChart] canvas").first
+    if view == "What is learned":
+        drawn = page.get_by_role("button", name="Train")
+    expect(drawn).to_be_visible(timeout=SLOW)
+    assert not wrong
+
+
 def test_sentiment_type_and_read_the_probability(page: Page, app_url: str) -> None:
     wrong = _open(page, f"{app_url}/sentiment", "Sentiment")
     lstm = page.locator("[data-testid=stMetric]", has_text="imdb-lstm").locator("[data-testid=stMetricValue]")

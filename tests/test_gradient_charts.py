@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from rnnviz.analysis.weight_gradients import Truncation
-from rnnviz.charts.gradients import Line, clipping_chart, decay_chart, share_chart, triangle_chart, truncation_chart
+from rnnviz.charts.decay import Line, decay_chart
+from rnnviz.charts.gradients import clipping_chart, share_chart, triangle_chart, truncation_chart
 from rnnviz.charts.powers import plain, power_of_ten, tex
 
 TOKENS = "abcdefgh"
@@ -27,66 +28,93 @@ def _with(chart: alt.LayerChart, column: str) -> pd.DataFrame:
     return pd.concat([frame for frame in _frames(chart) if column in frame])
 
 
+def _decay(
+    lines: list[Line], guides: dict | None = None, cut: int | None = None
+) -> tuple[dict, dict[str, pd.DataFrame]]:
+    chart = decay_chart(lines, "Gradient", "formula", guides, cut)
+    return chart, chart["datasets"]
+
+
+def _encoding(chart: dict, name: str) -> dict:
+    return next(layer["encoding"] for layer in chart["layer"] if layer["data"]["name"] == name)
+
+
 def test_one_line_a_network_told_apart_by_more_than_colour() -> None:
-    chart = decay_chart([_line("RNN", [0.0, -3.0, -9.0]), _line("LSTM", [-1.0, -1.1, -1.2])], "Gradient", "formula")
-    whole = chart.to_dict()
-    encoding = next(layer["encoding"] for layer in whole["layer"] if "strokeDash" in layer["encoding"])
+    chart, data = _decay([_line("RNN", [0.0, -3.0, -9.0]), _line("LSTM", [-1.0, -1.1, -1.2])])
+    encoding = _encoding(chart, "lines")
     assert encoding["color"]["scale"]["domain"] == ["RNN", "LSTM"]
     assert encoding["strokeDash"]["scale"]["range"][0] != encoding["strokeDash"]["scale"]["range"][1]
     assert encoding["x"]["title"] == "steps back from the loss"
-    assert whole["title"]["text"] == "Gradient"
-    low, high = encoding["y"]["scale"]["domain"]
+    assert chart["title"]["text"] == "Gradient"
+    low, high = data["edges"]["log10"]
     assert low <= -9
     assert high >= 0
-    data = _with(chart, "token")
-    row = data[(data["network"] == "RNN") & (data["steps back"] == 2)].iloc[0]
+    row = data["lines"][(data["lines"]["network"] == "RNN") & (data["lines"]["back"] == 2)].iloc[0]
     assert (row["size"], row["token"], row["log10"]) == ("1.00e-09", "c", -9.0)
 
 
-def test_zero_infinity_and_nan_are_marks_at_the_edges() -> None:
-    chart = decay_chart([_line("a", [0.0, -2.0, -math.inf, math.inf, math.nan])], "t", "s")
-    low, high = chart.to_dict()["layer"][0]["encoding"]["y"]["scale"]["domain"]
-    marks = _with(chart, "mark").set_index("steps back")
-    assert marks["mark"].to_dict() == {
+def test_the_specification_does_not_change_with_the_data() -> None:
+    band = (np.array([-2.0]), np.array([0.0]))
+    few, _ = _decay([_line("a", [0.0])])
+    many, _ = _decay([_line("a", [-math.inf], band=band, half=0, life="x")], {"bound": np.zeros(1)}, cut=1)
+    assert {k: v for k, v in few.items() if k != "datasets"} == {k: v for k, v in many.items() if k != "datasets"}
+    names = {layer["data"]["name"] for layer in few["layer"]}
+    assert names == set(few["datasets"]) == set(many["datasets"])
+
+
+def test_all_that_is_drawn_is_in_the_data() -> None:
+    band = (np.array([-2.0, -3.0]), np.array([0.0, -1.0]))
+    line = _line("a", [0.0, -math.inf], band=band, half=0, life="x")
+    for chart, data in (_decay([line], {"g": np.zeros(2)}, cut=1), _decay([_line("a", [0.0])])):
+        for layer in chart["layer"]:
+            found = data[layer["data"]["name"]]
+            for channel in layer["encoding"].values():
+                for part in channel if isinstance(channel, list) else [channel]:
+                    assert part.get("field") in (None, *found.columns), layer["data"]["name"]
+
+
+def test_zero_infinity_and_nan_are_marks_at_the_edges_and_named() -> None:
+    _, data = _decay([_line("a", [0.0, -2.0, -math.inf, math.inf, math.nan])])
+    low, high = data["edges"]["log10"]
+    marks = data["marks"].set_index("back")
+    assert marks["kind"].to_dict() == {
         2: "exactly zero", 3: "infinite or not a number", 4: "infinite or not a number",
     }  # fmt: skip
     assert marks["log10"].to_dict() == {2: low, 3: high, 4: high}
     assert marks["size"].to_dict() == {2: "0", 3: "infinite", 4: "not a number"}
+    assert data["texts"]["text"].tolist() == [
+        "a: exactly zero from 2 steps back", "a: infinite or not a number from 3 steps back",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("value", [-math.inf, math.nan])
 def test_a_chart_of_nothing_but_marks_is_still_a_chart(value: float) -> None:
-    chart = decay_chart([_line("a", [value, value])], "t", "s", {"guide": np.array([value, value])})
-    assert len(_with(chart, "mark")) == 2
-    assert chart.to_dict()
+    _, data = _decay([_line("a", [value, value])], {"guide": np.array([value, value])})
+    assert len(data["marks"]) == 2
+    assert np.isfinite(data["edges"]).all().all()
 
 
 def test_a_text_of_one_token() -> None:
-    assert decay_chart([_line("a", [-0.5])], "t", "s").to_dict()["layer"][0]["encoding"]["x"]["scale"]["domain"] == [
-        0,
-        1,
-    ]
+    assert _decay([_line("a", [-0.5])])[1]["edges"]["back"].tolist() == [0, 1]
 
 
 def test_half_lives_are_written_and_marked_and_guides_stay_in_the_picture() -> None:
     line = _line("a", [0.0, -1.0, -2.0, -3.0], half=1, life="half-life 0.3 steps")
-    chart = decay_chart(
-        [line], "t", "s", {"bound": np.array([0.0, 9.0, 18.0, 27.0]), "power": np.array([0.0, -1, -2, -3])}
-    )
-    assert "half-life 0.3 steps" in _with(chart, "text")["text"].tolist()
-    guides = _with(chart, "guide")
-    domain = chart.to_dict()["layer"][0]["encoding"]["y"]["scale"]["domain"]
-    assert guides["log10"].between(*domain).all()
-    assert set(guides["guide"]) == {"bound", "power"}
+    guides = {"bound": np.array([0.0, 9.0, 18.0, 27.0]), "power": np.array([0.0, -1.0, -2.0, -3.0])}
+    _, data = _decay([line], guides)
+    assert data["halves"][["back", "log10"]].values.tolist() == [[1, -1.0]]
+    assert data["guides"]["log10"].between(*data["edges"]["log10"]).all()
+    places = dict(zip(data["texts"]["text"], data["texts"]["place"], strict=True))
+    assert places == {"bound": "below, from here", "power": "below, to here", "half-life 0.3 steps": "below, to here"}
 
 
 def test_bands_and_steps_left_out() -> None:
     band = (np.array([-2.0, -3.0, -4.0]), np.array([0.0, -1.0, -2.0]))
     skipped = np.array([False, True, False])
-    chart = decay_chart([_line("a", [-1.0, math.nan, -3.0], band=band, skipped=skipped)], "t", "s")
-    assert _with(chart, "largest")["smallest"].tolist() == [plain(-2.0), plain(-3.0), plain(-4.0)]
-    assert _with(chart, "token")["steps back"].tolist() == [0, 2]
-    assert not any("mark" in frame for frame in _frames(chart))
+    _, data = _decay([_line("a", [-1.0, math.nan, -3.0], band=band, skipped=skipped)])
+    assert data["bands"]["smallest"].tolist() == [plain(-2.0), plain(-3.0), plain(-4.0)]
+    assert data["lines"]["back"].tolist() == [0, 2]
+    assert not len(data["marks"])
 
 
 def test_the_triangle_has_an_absolute_scale_and_hides_what_comes_later() -> None:

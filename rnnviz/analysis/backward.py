@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
@@ -46,7 +47,8 @@ class Derivative:
 
     Attributes:
         slopes: (gates, states before, states after, weights), each with a leading time axis -> name -> (time, ...).
-        pull: (slopes of one step, gradients with respect to the states after it, weights) -> `Pulled`.
+        pull: (slopes of one step, gradients with respect to the states after it, weights) -> `Pulled`. Takes numpy
+            arrays as well as tensors, and a single row as a vector.
         carry: (slopes of one step, gradients with respect to the states after it, weights) -> those with respect to
             the states before it. Rows of the identity give the step's Jacobian.
     """
@@ -54,6 +56,11 @@ class Derivative:
     slopes: Callable[[Gates, State, State, Weights], Slopes]
     pull: Callable[[Slopes, State, Weights], Pulled]
     carry: Callable[[Slopes, State, Weights], State]
+
+
+def _join(*parts: Tensor) -> Tensor:
+    """Put parts side by side; a single gradient comes as numpy arrays, whose calls cost less."""
+    return np.concatenate(parts, axis=-1) if isinstance(parts[0], np.ndarray) else torch.cat(parts, dim=-1)
 
 
 def _summed(factors: Tensor, matrix: Tensor) -> Tensor:
@@ -106,8 +113,8 @@ def _lstm_slopes(gates: Gates, before: State, after: State, w: Weights) -> Slope
 def _lstm_pull(s: Slopes, later: State, w: Weights) -> Pulled:
     """c_t = f_t c_{t-1} + i_t g_t, h_t = o_t tanh(c_t); the direct path through c is the product of forget gates."""
     hidden = later[0]
-    cell = torch.addcmul(later[1], hidden, s["through"])
-    inner = torch.cat([cell, cell, cell, hidden], dim=-1) * s["into"]
+    cell = later[1] + hidden * s["through"]
+    inner = _join(cell, cell, cell, hidden) * s["into"]
     return Pulled((hidden, cell), (inner @ w.weight_hh, cell * s["keep"]), inner, inner)
 
 
@@ -133,7 +140,7 @@ def _gru_slopes(gates: Gates, before: State, after: State, w: Weights) -> Slopes
 
 def _gru_pull(s: Slopes, later: State, w: Weights) -> Pulled:
     """h_t = (1 - z_t) n_t + z_t h_{t-1}, the reset gate outside the product."""
-    thrice = later[0].repeat(1, 3)
+    thrice = _join(later[0], later[0], later[0])
     recurrent = thrice * s["recurrent"]
     return Pulled(later, (later[0] * s["keep"] + recurrent @ w.weight_hh,), thrice * s["inputs"], recurrent)
 
@@ -161,9 +168,9 @@ def _textbook_pull(s: Slopes, later: State, w: Weights) -> Pulled:
     size = later[0].shape[-1]
     candidate = later[0] * s["candidate"]
     inside = candidate @ w.weight_hh[2 * size :]
-    gates = torch.cat([inside * s["reset"], later[0] * s["update"]], dim=-1)
+    gates = _join(inside * s["reset"], later[0] * s["update"])
     before = later[0] * s["keep"] + inside * s["open"] + gates @ w.weight_hh[: 2 * size]
-    inner = torch.cat([gates, candidate], dim=-1)
+    inner = _join(gates, candidate)
     return Pulled(later, (before,), inner, inner)
 
 

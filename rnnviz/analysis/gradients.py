@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from rnnviz.analysis.losses import losses, split
+from rnnviz.analysis.single import pull_one
 from rnnviz.analysis.unrolled import Progress, Unrolled, log10_norms, no_denormals, pull_back, unheard, unroll
 from rnnviz.cells import Weights
 from rnnviz.network import Network
@@ -127,12 +128,12 @@ def gradient_decay(
     loss = losses(run, answers, [last])
     names = network.cell.states
     found, exponents = [], []
-    with no_denormals():
-        for step in pull_back(run, loss.inject()):
-            found.append(torch.cat([vector for pulled in step.layers for vector in pulled.total]))
+    with no_denormals(), np.errstate(all="ignore"):
+        for step in pull_one(run, loss.inject()):
+            found.append([[np.asarray(vector) for vector in pulled.total] for pulled in step.layers])
             exponents.append(step.exponents)
-    vectors = torch.stack(found[::-1]).unflatten(1, (len(run.layers), len(names)))  # (time, layer, state, unit)
-    table = log10_norms(vectors, torch.stack(exponents[::-1]))
+    vectors = torch.from_numpy(np.array(found[::-1]))  # (time, layer, state, unit)
+    table = log10_norms(vectors, torch.tensor(exponents[::-1], dtype=torch.float64)[..., None])
     shown = [str(i) for i in read] if tokens is None else list(tokens)
     return GradientDecay(
         label or network.config.cell_type,
@@ -177,19 +178,36 @@ class Guides:
     factor: float
 
 
+@dataclass(frozen=True, eq=False)
+class RecurrentSpectrum:
+    """The top layer's W_hh by its eigenvalues, complex128 (unit,), and its largest singular value."""
+
+    cell_type: str
+    eigenvalues: np.ndarray
+    singular_value: float
+
+    def guides(self, scale: float = 1.0) -> Guides:
+        """Return the guides, W_hh multiplied by `scale`."""
+        residual = self.cell_type == "residual"
+        radius = float(np.abs(scale * self.eigenvalues + residual).max())
+        singular = abs(scale) * self.singular_value
+        return Guides(radius, singular, singular * LARGEST_SLOPE[self.cell_type] + residual)
+
+
 @torch.inference_mode()
-def guides(network: Network) -> Guides | None:
-    """Return the guides of a network's top layer; None for gated cells, whose step holds several matrices."""
+def recurrent_spectrum(network: Network) -> RecurrentSpectrum | None:
+    """Take a network's W_hh apart; None for gated cells, whose step holds several, and where it is not finite."""
     cell = network.config.cell_type
-    if cell not in LARGEST_SLOPE:
-        return None
     matrix = Weights.of(network.recurrent[-1]["d"]).weight_hh.double().cpu()
-    if not matrix.isfinite().all():
+    if cell not in LARGEST_SLOPE or not matrix.isfinite().all():
         return None
-    singular = float(torch.linalg.svdvals(matrix)[0])
-    step = matrix + torch.eye(len(matrix)) if cell == "residual" else matrix
-    radius = float(torch.linalg.eigvals(step).abs().max())
-    return Guides(radius, singular, singular * LARGEST_SLOPE[cell] + (cell == "residual"))
+    return RecurrentSpectrum(cell, torch.linalg.eigvals(matrix).numpy(), float(torch.linalg.svdvals(matrix)[0]))
+
+
+def guides(network: Network) -> Guides | None:
+    """Return the guides of a network's top layer; None where `recurrent_spectrum` has none."""
+    taken = recurrent_spectrum(network)
+    return None if taken is None else taken.guides()
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -19,16 +20,17 @@ import torch
 from torch import Tensor
 
 from rnnviz.analysis.backward import DERIVATIVES, Pulled, Slopes
-from rnnviz.cells import Cell, Gates, LoopLayer, State, Weights, run_layer
+from rnnviz.cells import Gates, LoopLayer, State, Weights, run_layer, sum_up
 from rnnviz.errors import ConfigError
 from rnnviz.network import Network
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "float16": torch.float16}
 LOG10_OF_2 = math.log10(2)
-_RESCALE_EVERY = 4
+RESCALE_EVERY = 4
 
 
-class Layer(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Layer:
     """One layer's forward pass and its derivative's numbers.
 
     Attributes:
@@ -45,7 +47,12 @@ class Layer(NamedTuple):
     after: State
     gates: Gates
     slopes: Slopes
-    each: list[Slopes]
+
+    @cached_property
+    def each(self) -> list[Slopes]:
+        """The slopes step by step."""
+        columns = zip(*(values.unbind() for values in self.slopes.values()), strict=True)
+        return [dict(zip(self.slopes, column, strict=True)) for column in columns]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,28 +151,17 @@ def _run(network: Network, number: int, x: Tensor) -> Layer:
     else:
         hidden = run_layer(module, x[None], tuple(s[None] for s in start))[0][0]
         gates = cell.gates(weights.project(x), _shifted(start[0], hidden), weights)
-        after = (hidden, *_carried(cell, gates, start)[1:])
+        after = (hidden,)
+        if "cell" in cell.states:
+            added = gates["input_gate"] * gates["candidate"]
+            after = (hidden, sum_up(added, gates["forget_gate"], start[1]))
     before = tuple(_shifted(first, later) for first, later in zip(start, after, strict=True))
     slopes = DERIVATIVES[network.config.cell_type].slopes(gates, before, after, weights)
-    each = [
-        dict(zip(slopes, values, strict=True)) for values in zip(*(v.unbind() for v in slopes.values()), strict=True)
-    ]
-    return Layer(weights, x, before, after, gates, slopes, each)
+    return Layer(weights, x, before, after, gates, slopes)
 
 
 def _shifted(first: Tensor, later: Tensor) -> Tensor:
     return torch.cat([first[None], later[:-1]])
-
-
-def _carried(cell: Cell, gates: Gates, start: State) -> State:
-    """Sum up the states that are not the hidden one in time."""
-    if len(start) == 1:
-        return start
-    state, states = start, []
-    for opened in zip(*(values.unbind() for values in gates.values()), strict=True):
-        state = cell.update(dict(zip(gates, opened, strict=True)), state)
-        states.append(state)
-    return tuple(torch.stack(column) for column in zip(*states, strict=True))
 
 
 def _overflow(layers: list[Layer], logits: Tensor) -> int | None:
@@ -211,7 +207,7 @@ def pull_back(unrolled: Unrolled, inject: Inject, *, cut: Callable[[int], Tensor
         if cut is not None:
             factor = cut(time)[:, None]
             states = [tuple(s * factor for s in layer) for layer in states]
-        if rescale and time % _RESCALE_EVERY == 0:
+        if rescale and time % RESCALE_EVERY == 0:
             states, powers = map(list, zip(*map(_rescaled, states, powers), strict=True))
 
 

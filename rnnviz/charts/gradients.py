@@ -1,20 +1,15 @@
-"""Gradients and Jacobians against the steps back, all networks on the same axes; sizes by their logarithms.
-
-A size of exactly zero, or one that is infinite or not a number, has no logarithm: it is a mark at the lower or upper
-edge, never left out.
-"""
+"""The gradient page's other pictures: all losses against all states, the weights' gradient, truncation and clipping."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from rnnviz.analysis.weight_gradients import Truncation
-from rnnviz.charts.lines import styled
+from rnnviz.charts.lines import colours, styled
 from rnnviz.charts.palette import STOPS
 from rnnviz.charts.powers import filled, plain, power_axis, power_label
 from rnnviz.charts.text import visible
@@ -22,194 +17,6 @@ from rnnviz.charts.text import visible
 HEIGHT = 480
 _GREY = "#808080"
 _ZERO, _LOST = "exactly zero", "infinite or not a number"
-_SHAPES = {_ZERO: "cross", _LOST: "triangle-up"}
-_MOST_DECADES = 400
-
-
-@dataclass(frozen=True, eq=False)
-class Line:
-    """One network's sizes by steps back.
-
-    Attributes:
-        name: In the legend.
-        log10: float64 (back,), the first at the loss; -inf for zero, inf and NaN as they are, or None at `missing`.
-        tokens: (back,), what was read at each step.
-        band: The smallest and the largest log10 over several seeds, each (back,); None for no band.
-        half: The step back at which the size has first halved, to be marked; None for no mark.
-        life: What is written on the line.
-        skipped: bool (back,), steps that were not measured; None where all were.
-    """
-
-    name: str
-    log10: np.ndarray
-    tokens: Sequence[str]
-    band: tuple[np.ndarray, np.ndarray] | None = None
-    half: int | None = None
-    life: str = ""
-    skipped: np.ndarray | None = None
-
-
-def decay_chart(
-    lines: Sequence[Line],
-    title: str,
-    subtitle: str,
-    guides: Mapping[str, np.ndarray] | None = None,
-    cut: int | None = None,
-) -> alt.LayerChart:
-    """Draw sizes against the steps back, on a logarithmic scale.
-
-    Args:
-        lines: One a network.
-        title: What is drawn.
-        subtitle: Its formula.
-        guides: What a guide says -> its log10 by steps back; drawn thin and grey, cut at the edges of the picture.
-        cut: The first step back that truncated back-propagation leaves out; a rule stands before it.
-    """
-    data = pd.concat([_frame(line) for line in lines], ignore_index=True)
-    low, high = _range(data, lines)
-    axes = _axes(low, high, int(data["steps back"].max()))
-    style = styled([line.name for line in lines], "network")
-    tips = ["network", "steps back", "token", alt.Tooltip("size:N", title="size")]
-    finite = data[np.isfinite(data["log10"])]
-    layers: list[alt.Chart] = [*_bands(lines, style, axes), *_guides(guides or {}, low, high, axes)]
-    layers.append(alt.Chart(finite).mark_line(strokeWidth=2.5).encode(tooltip=tips, **axes, **style))
-    layers += _special(data, low, high, axes, style, tips)
-    layers += _halves(lines, axes, style)
-    if cut is not None:
-        rule = alt.Chart(pd.DataFrame({"steps back": [cut - 0.5], "text": ["cut: nothing beyond is learned from"]}))
-        layers.append(rule.mark_rule(strokeWidth=2, color=_GREY).encode(x=axes["x"], tooltip=["text"]))
-    shown = alt.Title(title, subtitle=subtitle, subtitleColor=_GREY)
-    return alt.layer(*layers).properties(height=HEIGHT, title=shown)
-
-
-def _frame(line: Line) -> pd.DataFrame:
-    back = np.arange(len(line.log10))
-    measured = back if line.skipped is None else back[~line.skipped]
-    return pd.DataFrame(
-        {
-            "network": line.name,
-            "steps back": measured,
-            "log10": line.log10[measured],
-            "token": [visible(line.tokens[i]) for i in measured],
-            "size": [plain(value) for value in line.log10[measured].tolist()],
-        }
-    )
-
-
-def _range(data: pd.DataFrame, lines: Sequence[Line]) -> tuple[float, float]:
-    """Return the ends of the axis: all that is finite, with room for the marks at the edges."""
-    parts = [data["log10"].to_numpy(), *(part for line in lines if line.band is not None for part in line.band)]
-    values = np.concatenate(parts)
-    values = values[np.isfinite(values)]
-    low, high = (float(np.floor(values.min())), float(np.ceil(values.max()))) if len(values) else (-1.0, 1.0)
-    room = max(1.0, 0.05 * (high - low))
-    return low - room, high + 2 * room
-
-
-def _axes(low: float, high: float, steps: int) -> dict[str, alt.X | alt.Y]:
-    return {
-        "x": alt.X(
-            "steps back:Q",
-            title="steps back from the loss",
-            axis=alt.Axis(tickMinStep=1),
-            scale=alt.Scale(domain=[0, max(steps, 1)], nice=False),
-        ),
-        "y": alt.Y(
-            "log10:Q",
-            title="size (log scale)",
-            axis=power_axis(),
-            scale=alt.Scale(domain=[low, high], nice=False, zero=False),
-        ),
-    }
-
-
-def _bands(lines: Sequence[Line], style: dict, axes: dict) -> list[alt.Chart]:
-    frames = [
-        pd.DataFrame(
-            {
-                "network": line.name,
-                "steps back": np.arange(len(line.log10)),
-                "from": line.band[0],
-                "to": line.band[1],
-                "smallest": [plain(value) for value in line.band[0].tolist()],
-                "largest": [plain(value) for value in line.band[1].tolist()],
-            }
-        )
-        for line in lines
-        if line.band is not None
-    ]
-    if not frames:
-        return []
-    data = pd.concat(frames, ignore_index=True)
-    data = data[np.isfinite(data["from"]) & np.isfinite(data["to"])]
-    y = alt.Y("from:Q", scale=axes["y"]["scale"], axis=axes["y"]["axis"], title="size (log scale)")
-    tips = ["network", "steps back", "smallest", "largest"]
-    area = alt.Chart(data).mark_area(opacity=0.2)
-    return [area.encode(x=axes["x"], y=y, y2="to:Q", fill=filled(style["color"]), tooltip=tips)]
-
-
-def _guides(guides: Mapping[str, np.ndarray], low: float, high: float, axes: dict) -> list[alt.Chart]:
-    """Thin grey lines, dashed, with their names written at their ends within the picture."""
-    layers = []
-    for (name, sizes), dash in zip(guides.items(), ([2, 2], [6, 3], [1, 4]), strict=False):
-        back = np.arange(len(sizes))
-        inside = np.isfinite(sizes) & (sizes >= low) & (sizes <= high)
-        if not inside.any():
-            continue
-        part = pd.DataFrame({"guide": name, "steps back": back[inside], "log10": sizes[inside]})
-        part["size"] = [plain(value) for value in part["log10"].tolist()]
-        line = alt.Chart(part).mark_line(strokeWidth=1.5, color=_GREY, strokeDash=dash)
-        layers.append(line.encode(tooltip=["guide", "steps back", "size"], **axes))
-        falls = sizes[-1] < sizes[0]
-        at = part.iloc[[int(0.6 * (len(part) - 1))]] if falls else part.iloc[[-1]]
-        text = alt.Chart(at).mark_text(align="right" if falls else "left", dy=12 if falls else -8, fontSize=12)
-        text = text.encode(color=alt.value(_GREY))
-        layers.append(text.encode(text="guide:N", **axes))
-    return layers
-
-
-def _special(data: pd.DataFrame, low: float, high: float, axes: dict, style: dict, tips: list) -> list[alt.Chart]:
-    """Marks at the edges: what is zero below, what is infinite or not a number above; the first of each is named."""
-    value = data["log10"].to_numpy()
-    zero, lost = np.isneginf(value), np.isposinf(value) | np.isnan(value)
-    marked = pd.concat([data[zero].assign(log10=low, mark=_ZERO), data[lost].assign(log10=high, mark=_LOST)])
-    if not len(marked):
-        return []
-    present = [kind for kind in _SHAPES if (marked["mark"] == kind).any()]
-    shape = alt.Shape(
-        "mark:N",
-        title="mark",
-        legend=alt.Legend(orient="bottom", columns=1),
-        scale=alt.Scale(domain=present, range=[_SHAPES[kind] for kind in present]),
-    )
-    points = alt.Chart(marked).mark_point(size=50, filled=True, opacity=1)
-    return [points.encode(shape=shape, fill=filled(style["color"]), tooltip=[*tips, "mark"], **axes)]
-
-
-def _halves(lines: Sequence[Line], axes: dict, style: dict) -> list[alt.Chart]:
-    """Each line's half-life written on it, and a point where it has first halved."""
-    points, labels = [], []
-    for line in lines:
-        finite = np.flatnonzero(np.isfinite(line.log10))
-        if line.half is not None and np.isfinite(line.log10[line.half]):
-            points.append({"network": line.name, "steps back": line.half, "log10": line.log10[line.half]})
-        if line.life and len(finite):
-            at = finite[int(0.97 * (len(finite) - 1))]
-            rises = line.log10[at] > line.log10[finite[0]]
-            labels.append({"text": line.life, "steps back": at, "log10": line.log10[at], "rises": rises})
-    layers = []
-    if points:
-        marks = alt.Chart(pd.DataFrame(points)).mark_point(size=70, filled=True, opacity=1)
-        first = alt.Tooltip("steps back:Q", title="first halved after")
-        layers.append(marks.encode(fill=filled(style["color"]), tooltip=["network", first], **axes))
-    if labels:
-        data = pd.DataFrame(labels)  # on the side of the line's end where the line is not
-        for rises, dy in ((False, 13), (True, -11)):
-            side = data[data["rises"] == rises]
-            if len(side):
-                text = alt.Chart(side).mark_text(align="right", dy=dy, fontSize=13, color=_GREY)
-                layers.append(text.encode(text="text:N", **axes))
-    return layers
 
 
 def triangle_chart(
@@ -317,9 +124,10 @@ def truncation_chart(found: Sequence[Truncation], window: int) -> alt.LayerChart
                 "missing": one.missing,
                 "cosine": one.cosine,
                 "ratio": one.ratio,
+                "colour": colour,
             }
         )
-        for one in found
+        for one, colour in zip(found, colours([one.label for one in found]), strict=True)
     ]
     data, style = pd.concat(frames, ignore_index=True), styled([one.label for one in found], "network")
     x = alt.X("window:Q", title="window, steps between two cuts (log scale)", scale=alt.Scale(type="log", base=2))
@@ -327,7 +135,7 @@ def truncation_chart(found: Sequence[Truncation], window: int) -> alt.LayerChart
     tips = ["network", "window", *(alt.Tooltip(f"{f}:Q", format=".3f") for f in ("missing", "cosine", "ratio"))]
     lines = alt.Chart(data).mark_line(strokeWidth=2.5).encode(x=x, y=y, tooltip=tips, **style)
     points = alt.Chart(data).mark_point(size=50, filled=True, opacity=1)
-    points = points.encode(x=x, y=y, tooltip=tips, fill=filled(style["color"]))
+    points = points.encode(x=x, y=y, tooltip=tips, fill=filled())
     rule = alt.Chart(pd.DataFrame({"window": [window]})).mark_rule(color=_GREY, strokeWidth=2).encode(x=x)
     title = alt.Title("The bias of truncation", subtitle="gradient of W_hh, top layer", subtitleColor=_GREY)
     return alt.layer(rule, lines, points).properties(height=HEIGHT, title=title)

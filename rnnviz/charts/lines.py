@@ -16,14 +16,20 @@ HEIGHT = 440
 _SUBTITLE = "#808080"
 
 
+def colours(names: Sequence[str]) -> list[str]:
+    """Return the lines' colours in the order of their names."""
+    return [LINES[i % len(LINES)] for i in range(len(names))]
+
+
 def styled(names: Sequence[str], title: str) -> dict[str, alt.Color | alt.StrokeDash]:
     """Return colour and dashes by the field "network", so that colour does not carry the meaning alone."""
     dashes = [DASHES[i % len(DASHES)] for i in range(len(names))]
-    lines = [LINES[i % len(LINES)] for i in range(len(names))]
     legend = alt.Legend(orient="bottom", symbolSize=200, labelLimit=260, columns=2)
     domain = list(names)
     return {
-        "color": alt.Color("network:N", title=title, legend=legend, scale=alt.Scale(domain=domain, range=lines)),
+        "color": alt.Color(
+            "network:N", title=title, legend=legend, scale=alt.Scale(domain=domain, range=colours(names))
+        ),
         "strokeDash": alt.StrokeDash(
             "network:N", title=title, legend=legend, scale=alt.Scale(domain=domain, range=dashes)
         ),

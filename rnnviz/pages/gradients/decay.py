@@ -8,9 +8,9 @@ import numpy as np
 import streamlit as st
 
 from rnnviz import session
-from rnnviz.analysis.gradients import GradientDecay, gradient_decay, guides
+from rnnviz.analysis.gradients import GradientDecay, RecurrentSpectrum, gradient_decay, recurrent_spectrum
 from rnnviz.analysis.unrolled import DTYPES
-from rnnviz.charts.gradients import Line, decay_chart
+from rnnviz.charts.decay import Line, decay_chart
 from rnnviz.pages.gradients.networks import Choice, about, beside
 from rnnviz.subjects import Subject
 
@@ -36,7 +36,7 @@ def _draw(choice: Choice) -> None:
     shown = [decay for decay in decays if state in decay.log10_norms]
     bands = _bands(choice, precision, state) if spread else {}
     subject = next((s for s in choice.subjects if s.label == guided), None)
-    marks, note = _guides(subject, decays, state) if subject else ({}, "")
+    marks, note = _guides(choice, subject, decays, state) if subject else ({}, "")
     symbol = "h" if state == "hidden" else "c"
     lines = [_line(decay, state, bands.get(decay.label)) for decay in shown]
     with picture:
@@ -44,7 +44,7 @@ def _draw(choice: Choice) -> None:
             st.info("None of these networks has a cell state: choose an LSTM, or the hidden state.")
             return
         subtitle = f"\u2016\u2202 loss / \u2202 {symbol}\u209c\u2016, {state} state, top layer"
-        st.altair_chart(decay_chart(lines, "Gradient at each earlier step", subtitle, marks), width="stretch")
+        st.vega_lite_chart(spec=decay_chart(lines, "Gradient at each earlier step", subtitle, marks), width="stretch")
     with told:
         _tell(choice, shown, state, note, spread)
     with lives:
@@ -100,7 +100,9 @@ def _written(half: float) -> str:
     return "" if math.isnan(half) else f"half-life {half_life_text(half)}" if half > 0 else half_life_text(half)
 
 
-def _guides(subject: Subject, decays: list[GradientDecay], state: str) -> tuple[dict[str, np.ndarray], str]:
+def _guides(
+    choice: Choice, subject: Subject, decays: list[GradientDecay], state: str
+) -> tuple[dict[str, np.ndarray], str]:
     """Lines from the loss's own gradient on, and what the weights say in words."""
     decay = next(decay for decay in decays if decay.label == subject.label)
     if subject.config.pooling != "last":
@@ -108,7 +110,10 @@ def _guides(subject: Subject, decays: list[GradientDecay], state: str) -> tuple[
         return {}, text + "not fade, and no guide applies."
     lines, note = {}, ""
     back = np.arange(len(decay.tokens))
-    if (found := session.measured(_weights, subject)) is not None and state == "hidden":
+    scale = choice.start.scale if subject in choice.fresh else 1.0
+    taken: RecurrentSpectrum | None = session.measured(_weights, choice.unscaled(subject))
+    if taken is not None and state == "hidden":
+        found = taken.guides(scale)
         first = decay.back(state)[0]
         with np.errstate(divide="ignore"):
             radius, factor = np.log10(found.spectral_radius), np.log10(found.factor)
@@ -127,8 +132,8 @@ def _guides(subject: Subject, decays: list[GradientDecay], state: str) -> tuple[
 
 
 def _weights(network: object, ids: object, tokens: object, label: str) -> object:
-    """Let the guides be kept like what is measured."""
-    return guides(network)
+    """Let W_hh's spectrum be kept like what is measured."""
+    return recurrent_spectrum(network)
 
 
 def _tell(choice: Choice, decays: list[GradientDecay], state: str, note: str, spread: bool) -> None:

@@ -10,7 +10,7 @@ from rnnviz.analysis.jacobians import JacobianNorms, jacobian_norms, step_jacobi
 from rnnviz.analysis.losses import split
 from rnnviz.analysis.spectrum import Spectrum, spectrum
 from rnnviz.analysis.unrolled import unroll
-from rnnviz.charts.gradients import Line, decay_chart
+from rnnviz.charts.decay import Line, decay_chart
 from rnnviz.charts.warmup import eigenvalue_chart
 from rnnviz.network import Network
 from rnnviz.pages.gradients.networks import Choice, about, beside, pick
@@ -65,7 +65,7 @@ def _products(choice: Choice, state: str, norm: str) -> None:
     symbol = "h" if state == "hidden" else "c"
     title = f"Jacobian \u2202 {symbol}_T / \u2202 {symbol}\u209c, {norm}"
     other = "" if state == "hidden" else "; h\u209c held fixed"
-    st.altair_chart(decay_chart(lines, title, f"top layer, its own recurrence{other}"), width="stretch")
+    st.vega_lite_chart(spec=decay_chart(lines, title, f"top layer, its own recurrence{other}"), width="stretch")
     for result in found:
         if result.overflow is not None:
             st.warning(f"{result.label}: the state overflowed at step {result.overflow + 1}.")

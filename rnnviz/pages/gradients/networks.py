@@ -52,6 +52,18 @@ class Choice:
     start: Start
     window: Window
 
+    @property
+    def fresh(self) -> tuple[Subject, ...]:
+        """The untrained networks."""
+        return self.subjects[: len(self.cells)]
+
+    def unscaled(self, subject: Subject) -> Subject:
+        """Return an untrained network as it was before its W_hh was scaled, a trained one as it is."""
+        if subject not in self.fresh:
+            return subject
+        start = replace(self.start, scale=1.0)
+        return fresh_subject(self.window, subject.config.cell_type, self.size, self.layers, start)
+
     def with_seeds(self, count: int) -> list[list[Subject]]:
         """Return the untrained networks again for so many seeds from the chosen one on, a list a cell."""
         starts = [replace(self.start, seed=self.start.seed + i) for i in range(count)]

@@ -8,7 +8,8 @@ import streamlit as st
 from rnnviz import session
 from rnnviz.analysis.gradients import gradient_decay
 from rnnviz.analysis.weight_gradients import Truncation, WeightGradient, gradient_norms, truncation, weight_gradient
-from rnnviz.charts.gradients import Line, clipping_chart, decay_chart, share_chart, truncation_chart
+from rnnviz.charts.decay import Line, decay_chart
+from rnnviz.charts.gradients import clipping_chart, share_chart, truncation_chart
 from rnnviz.components.knobs import Knob, knobs
 from rnnviz.network import Network
 from rnnviz.pages.gradients.networks import Choice, about, beside
@@ -42,7 +43,7 @@ def _shares(choice: Choice) -> None:
     found: list[WeightGradient] = [session.measured(weight_gradient, subject) for subject in choice.subjects]
     lines = [Line(one.label, one.log10_norms[::-1], one.tokens[::-1]) for one in found]
     subtitle = "Frobenius norm of the part of dL/dW_hh from each step, loss at the end, top layer"
-    st.altair_chart(decay_chart(lines, "Each step's part of the weights' gradient", subtitle), width="stretch")
+    st.vega_lite_chart(spec=decay_chart(lines, "Each step's part of the weights' gradient", subtitle), width="stretch")
     usable = [one for one in found if np.isfinite(one.share).all()]
     if usable:
         shares = {one.label: one.share[::-1] for one in usable}
@@ -80,8 +81,8 @@ def _truncated(choice: Choice) -> None:
     lines = [Line(one.label, one.back(), one.tokens[::-1]) for one in decays]
     subtitle = "\u2016\u2202 loss / \u2202 h\u209c\u2016, loss at the end; what is right of the rule is cut off"
     steps = max(len(one.tokens) for one in decays)
-    st.altair_chart(
-        decay_chart(lines, "The gradient that a cut takes away", subtitle, cut=window if window < steps else None),
+    st.vega_lite_chart(
+        spec=decay_chart(lines, "The gradient that a cut takes away", subtitle, cut=window if window < steps else None),
         width="stretch",
     )
     st.caption(
