@@ -19,9 +19,12 @@ import typer
 from tqdm import tqdm
 
 from rnnviz import checkpoints
+from rnnviz.analysis.gradients import gradient_decay
+from rnnviz.analysis.jacobians import jacobian_norms
 from rnnviz.config import CELL_TYPES, POOLINGS, PRECISIONS, ModelConfig, TrainConfig
 from rnnviz.errors import ConfigError, RnnvizError
 from rnnviz.record import record, sample
+from rnnviz.subjects import LONGEST_GRADIENT, Window, trained_subject
 from rnnviz.training import evaluation
 from rnnviz.training.datasets import NAMED, open_corpus, read_text
 from rnnviz.training.job import Job
@@ -267,6 +270,36 @@ def record_command(
     recording.save(output)
     shape = recording.signals["hidden"].shape
     typer.echo(f"{output}: {', '.join(recording.signals)}; each {shape} = (time, layer, unit)")
+
+
+@app.command("gradients")
+@one_sentence
+def gradients_command(
+    names: Annotated[list[str], typer.Argument(help="Names of models here, or paths of their folders.")],
+    text: Text = None,
+    file: TextFile = None,
+    steps: Annotated[int, typer.Option(help="Steps before the end that are read at most.", min=1)] = LONGEST_GRADIENT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tell after how many steps back gradients halve, for a text and some models; negative: after how many they double.
+
+    dL/dh and dL/dc: the loss at the text's end by the hidden and the cell state. dh/dh and dc/dc: the last state by
+    each earlier one, Frobenius norm, no loss involved.
+    """
+    whole, rows = _text_of(text, file), []
+    for name in names:
+        subject = trained_subject(Window(whole, steps), checkpoints.load(name))
+        read = (subject.make(), subject.ids, subject.tokens)
+        decay, jacobians = gradient_decay(*read), jacobian_norms(*read, every=subject.steps)
+        row = {"model": subject.label, "steps": subject.steps, "loss_nats": round(decay.loss_nats, 4)}
+        for state in decay.log10_norms:
+            row[f"dL/d{state[0]}"] = round(decay.half_life(state), 2)
+            row[f"d{state[0]}/d{state[0]}"] = round(jacobians.half_life(state), 2)
+        rows.append(row)
+    if as_json:
+        typer.echo(json.dumps(rows))
+    else:
+        typer.echo(pd.DataFrame(rows).to_string(index=False, na_rep="-"))
 
 
 @app.command("models")

@@ -46,13 +46,13 @@ def default(key: str, value: object) -> str:
     return key
 
 
-def guarded(render: Callable[[], None]) -> Callable[[], None]:
+def guarded(render: Callable[..., None]) -> Callable[..., None]:
     """Show a user's mistake as its one sentence, in place of what could not be drawn."""
 
     @wraps(render)
-    def run() -> None:
+    def run(*arguments: Any) -> None:
         try:
-            render()
+            render(*arguments)
         except RnnvizError as error:
             st.error(str(error))
 

@@ -19,7 +19,7 @@ from rnnviz.network import Network
 from rnnviz.text import CharTokenizer, read
 
 LONGEST_GRADIENT = 300
-"""Steps of a text whose gradients are measured at most."""
+"""Steps of a text whose gradients the page measures at most."""
 EMBEDDING = 32
 """Length of a token's vector in fresh networks."""
 
@@ -78,7 +78,7 @@ class Window:
     def cut(self, length: int, ahead: int) -> slice:
         """Return the part of so many tokens; `ahead` more than are read are needed for the loss."""
         last = max(1 + ahead, min(length, round(length * self.end / 100)))
-        return slice(max(0, last - min(self.steps, LONGEST_GRADIENT) - ahead), last)
+        return slice(max(0, last - self.steps - ahead), last)
 
 
 def fresh_subject(window: Window, cell_type: str, size: int, layers: int, start: Start) -> Subject:

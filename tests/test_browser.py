@@ -38,7 +38,7 @@ def _type(page: Page, label: str, text: str) -> None:
 
 def test_gradients_type_and_read_the_half_lives(page: Page, app_url: str) -> None:
     wrong = _open(page, f"{app_url}/gradients", "Gradients")
-    metrics = page.locator("[data-testid=stMetricValue]")
+    metrics = page.locator(".rv-life b")
     expect(metrics).to_have_count(3, timeout=SLOW)
     before = metrics.all_inner_texts()
     _type(page, "Text", "a b c d e f g h i j k l m n o p")
@@ -53,9 +53,9 @@ def test_gradients_type_and_read_the_half_lives(page: Page, app_url: str) -> Non
 
 def test_a_knob_moves_the_half_life_and_the_line(page: Page, app_url: str) -> None:
     wrong = _open(page, f"{app_url}/gradients", "Gradients")
-    lives = page.locator("[data-testid=stMetric]")
-    rnn = lives.filter(has_text="RNN (tanh)").locator("[data-testid=stMetricValue]")
-    lstm = lives.filter(has_text="LSTM").locator("[data-testid=stMetricValue]")
+    lives = page.locator(".rv-life")
+    rnn = lives.filter(has_text="RNN (tanh)").locator("b")
+    lstm = lives.filter(has_text="LSTM").locator("b")
     line = page.locator("[data-testid=stVegaLiteChart] .mark-line path").first
     expect(line).to_be_visible(timeout=SLOW)
     before, drawn, kept = rnn.inner_text(), line.get_attribute("d"), lstm.inner_text()

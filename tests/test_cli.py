@@ -18,7 +18,7 @@ def _run(*words: str, typed: str | None = None) -> Result:
     return CliRunner().invoke(app, [*words], input=typed)
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["sample"], ["record"], ["models"]])
+@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["sample"], ["record"], ["gradients"], ["models"]])
 def test_help(command: list[str]) -> None:
     done = _run(*command, "--help")
     assert done.exit_code == 0
@@ -107,3 +107,21 @@ def test_mistakes_are_one_sentence_with_status_2(tmp_path: Path) -> None:
         assert done.exit_code == 2, words
         assert message in done.stderr, words
         assert "Traceback" not in done.output
+
+
+def test_half_lives_of_several_models(tmp_path: Path) -> None:
+    tiny_language_model(tmp_path / "chars", "lstm")
+    tiny_classifier(tmp_path / "words", "rnn_tanh")
+    names = [str(tmp_path / "chars"), str(tmp_path / "words")]
+    found = json.loads(_run("gradients", *names, "--text", "the film was very bad", "--json").output)
+    assert [row["model"] for row in found] == ["chars", "words"]
+    assert [row["steps"] for row in found] == [20, 5]
+    assert set(found[0]) - set(found[1]) == {"dL/dc", "dc/dc"}
+    assert 0 < found[0]["dL/dc"] < 20
+    assert "dL/dh" in _run("gradients", *names, "--text", "the film was very bad").output
+    assert "bidirectional" in _run("gradients", str(_both_ways(tmp_path)), "--text", "good film").stderr
+
+
+def _both_ways(tmp_path: Path) -> Path:
+    tiny_classifier(tmp_path / "both", bidirectional=True)
+    return tmp_path / "both"

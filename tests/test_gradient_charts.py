@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from rnnviz.analysis.weight_gradients import Truncation
-from rnnviz.charts.decay import Line, decay_chart
+from rnnviz.charts.decay import Life, Line, decay_chart, lives_html
 from rnnviz.charts.gradients import clipping_chart, share_chart, triangle_chart, truncation_chart
 from rnnviz.charts.powers import plain, power_of_ten, tex
 
@@ -82,7 +82,7 @@ def test_zero_infinity_and_nan_are_marks_at_the_edges_and_named() -> None:
     }  # fmt: skip
     assert marks["log10"].to_dict() == {2: low, 3: high, 4: high}
     assert marks["size"].to_dict() == {2: "0", 3: "infinite", 4: "not a number"}
-    assert data["texts"]["text"].tolist() == [
+    assert list(filter(None, data["texts"]["text"])) == [
         "a: exactly zero from 2 steps back", "a: infinite or not a number from 3 steps back",
     ]  # fmt: skip
 
@@ -105,7 +105,17 @@ def test_half_lives_are_written_and_marked_and_guides_stay_in_the_picture() -> N
     assert data["halves"][["back", "log10"]].values.tolist() == [[1, -1.0]]
     assert data["guides"]["log10"].between(*data["edges"]["log10"]).all()
     places = dict(zip(data["texts"]["text"], data["texts"]["place"], strict=True))
-    assert places == {"bound": "below, from here", "power": "below, to here", "half-life 0.3 steps": "below, to here"}
+    assert {text: place for text, place in places.items() if text} == {
+        "bound": "below, from here",
+        "power": "below, to here",
+        "half-life 0.3 steps": "below, to here",
+    }
+
+
+def test_names_of_models_are_text() -> None:
+    html = lives_html([Life("<script>alert(1)</script>", "1.0 steps", "never halved")])
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
 
 
 def test_bands_and_steps_left_out() -> None:
@@ -114,7 +124,7 @@ def test_bands_and_steps_left_out() -> None:
     _, data = _decay([_line("a", [-1.0, math.nan, -3.0], band=band, skipped=skipped)])
     assert data["bands"]["smallest"].tolist() == [plain(-2.0), plain(-3.0), plain(-4.0)]
     assert data["lines"]["back"].tolist() == [0, 2]
-    assert not len(data["marks"])
+    assert not any(data["marks"]["kind"])
 
 
 def test_the_triangle_has_an_absolute_scale_and_hides_what_comes_later() -> None:

@@ -123,7 +123,7 @@ def test_no_model_at_all_is_one_sentence(tmp_path: Path) -> None:
         assert "train one" in app.error[0].value
     app = _page("gradients")
     assert not app.error
-    assert app.metric
+    assert "Half-life" in _html(app)
 
 
 def test_the_router_runs() -> None:

@@ -58,17 +58,8 @@ class GradientDecay:
         return self.log10_norms[state][::-1, layer]
 
     def half_life(self, state: str = "hidden", layer: int = -1) -> float:
-        """Return the steps back after which the norm halves, from a straight line through its logarithm.
-
-        Least squares on the steps back, over the steps where the norm is finite and not zero. Infinite where the norm
-        stays as it is, negative where it grows: minus the steps after which it doubles. NaN below two usable steps.
-        """
-        norms = self.back(state, layer)
-        usable = np.isfinite(norms)
-        if usable.sum() < 2:
-            return math.nan
-        slope = float(np.polyfit(np.arange(len(norms))[usable], norms[usable] / math.log10(2), 1)[0])
-        return -1 / slope if abs(slope) > _FLAT else math.inf
+        """Return the steps back after which the norm halves; see `half_life`."""
+        return half_life(self.back(state, layer))
 
     def first_half(self, state: str = "hidden", layer: int = -1) -> int | None:
         """Return the first step back at which the norm is at most half of the one at the loss, or None."""
@@ -86,6 +77,24 @@ class GradientDecay:
         norms = self.back(state, layer)
         lost = np.flatnonzero(np.isposinf(norms) | np.isnan(norms))
         return int(lost[0]) if len(lost) else None
+
+
+def half_life(log10_sizes: np.ndarray) -> float:
+    """Return the steps after which a size halves, from a straight line through its logarithm.
+
+    Args:
+        log10_sizes: (back,), by steps back; what is infinite or NaN is left out.
+
+    Returns:
+        Minus log10(2) over the slope of the least-squares line. Infinite where the size stays as it is, negative where
+        it grows: minus the steps after which it doubles. NaN below two usable steps.
+    """
+    usable = np.isfinite(log10_sizes)
+    if usable.sum() < 2:
+        return math.nan
+    octaves = log10_sizes[usable] / math.log10(2)
+    slope = float(np.polyfit(np.arange(len(log10_sizes))[usable], octaves, 1)[0])
+    return -1 / slope if abs(slope) > _FLAT else math.inf
 
 
 @torch.inference_mode()

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from rnnviz.analysis.backward import DERIVATIVES
+from rnnviz.analysis.gradients import half_life
 from rnnviz.analysis.losses import split
 from rnnviz.analysis.unrolled import LOG10_OF_2, Progress, Unrolled, no_denormals, unheard, unroll
 from rnnviz.cells import State
@@ -60,6 +61,10 @@ class JacobianNorms:
     log10_frobenius: dict[str, np.ndarray]
     tokens: tuple[str, ...]
     overflow: int | None
+
+    def half_life(self, state: str = "hidden") -> float:
+        """Return the steps back after which the Frobenius norm halves; see `gradients.half_life`."""
+        return half_life(self.log10_frobenius[state][::-1])
 
 
 def state_products(run: Unrolled, layer: int = -1) -> Iterator[Product]:

@@ -11,6 +11,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from html import escape
 from typing import Any
 
 import altair as alt
@@ -24,6 +25,12 @@ from rnnviz.charts.text import visible
 HEIGHT = 480
 _GREY = "#808080"
 _ZERO, _LOST = "exactly zero", "infinite or not a number"
+_LIVES = """<style>
+.rv-lives {display:grid; grid-template-columns:repeat(auto-fit, minmax(150px, 1fr)); gap:12px}
+.rv-life {display:flex; flex-direction:column; line-height:1.3}
+.rv-life b {font-size:30px; font-weight:600; font-variant-numeric:tabular-nums}
+.rv-life span, .rv-life small {font-size:14px}
+</style>"""
 _TEXT = ("text", "back", "log10", "place")
 _PLACES = {
     "above, to here": (13, "right", -11),
@@ -67,6 +74,25 @@ class Line:
     skipped: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class Life:
+    """A network's half-life as it is written beneath the chart: its name, the half-life, what was read off."""
+
+    name: str
+    half_life: str
+    read_off: str
+
+
+def lives_html(lives: Sequence[Life]) -> str:
+    """Write half-lives large, side by side; everything is escaped."""
+    cells = "".join(
+        f'<div class="rv-life"><span>Half-life, {escape(one.name)}</span><b>{escape(one.half_life)}</b>'
+        f"<small>{escape(one.read_off)}</small></div>"
+        for one in lives
+    )
+    return f'{_LIVES}<div class="rv-lives">{cells}</div>'
+
+
 def decay_chart(
     lines: Sequence[Line],
     title: str,
@@ -92,6 +118,7 @@ def decay_chart(
     marks, mark_texts = _marks(data, low, high)
     halves, life_texts = _halves(lines)
     finite = np.isfinite(data["log10"])
+    blanks = [{"text": "", "back": 0, "log10": low, "place": place} for place in _PLACES]
     datasets = {
         "lines": {name: column[finite] for name, column in data.items()},
         "edges": {"back": [0, max(1, int(data["back"].max()))], "log10": [low, high]},
@@ -99,10 +126,10 @@ def decay_chart(
         "guides": guide,
         "marks": marks,
         "halves": halves,
-        "texts": {key: [row[key] for row in (*guide_texts, *mark_texts, *life_texts)] for key in _TEXT},
+        "texts": {key: [row[key] for row in (*blanks, *guide_texts, *mark_texts, *life_texts)] for key in _TEXT},
         "cut": {"back": np.array([] if cut is None else [cut - 0.5], dtype=float)},
     }
-    rows = {name: pd.DataFrame(columns) for name, columns in datasets.items()}
+    rows = {name: _filled_in(columns, low) for name, columns in datasets.items()}
     return copy.deepcopy(_template(tuple(line.name for line in lines), title, subtitle)) | {"datasets": rows}
 
 
@@ -122,23 +149,36 @@ def _template(names: tuple[str, ...], title: str, subtitle: str) -> dict[str, An
         .encode(detail="guide:N", tooltip=[guide, *_TIPS[1::2]], **place),
         _of("lines").mark_line(strokeWidth=2.5).encode(tooltip=_TIPS, **place, **style),
         _of("marks")
-        .mark_point(size=50, filled=True, opacity=1)
+        .mark_point(filled=True, opacity=1)
         .encode(
+            size=alt.condition("datum.kind", alt.value(50), alt.value(0)),
             shape=alt.Shape(
                 "kind:N", scale=alt.Scale(domain=[_ZERO, _LOST], range=["cross", "triangle-up"]), legend=None
             ),
             tooltip=[*_TIPS, alt.Tooltip("kind:N")],
             **fill,
         ),
-        _of("halves").mark_point(size=70, filled=True, opacity=1).encode(tooltip=[alt.Tooltip("text:N")], **fill),
+        _of("halves")
+        .mark_point(filled=True, opacity=1)
+        .encode(size=alt.condition("datum.text", alt.value(70), alt.value(0)), tooltip=[alt.Tooltip("text:N")], **fill),
         *(
             _text(place_, size, align, dy).encode(text="text:N", **place)
             for place_, (size, align, dy) in _PLACES.items()
         ),
-        _of("cut").mark_rule(strokeWidth=2, color=_GREY).encode(x=_X),
+        _of("cut")
+        .mark_rule(color=_GREY)
+        .encode(x=_X, size=alt.condition("datum.back > 0", alt.value(2), alt.value(0))),
     ]
     chart = alt.layer(*layers).properties(height=HEIGHT, title=alt.Title(title, subtitle=subtitle, subtitleColor=_GREY))
     return chart.to_dict()
+
+
+def _filled_in(columns: Mapping[str, Any], low: float) -> pd.DataFrame:
+    """Give an empty data set one row that shows nothing: Vega warns where the extent of nothing is asked for."""
+    if len(columns["back"]):
+        return pd.DataFrame(columns)
+    row = {name: low if name in ("log10", "to") else 0 if name == "back" else "" for name in columns}
+    return pd.DataFrame([row])
 
 
 def _of(name: str) -> alt.Chart:

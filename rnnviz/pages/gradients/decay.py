@@ -3,55 +3,91 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from rnnviz import session
 from rnnviz.analysis.gradients import GradientDecay, RecurrentSpectrum, gradient_decay, recurrent_spectrum
 from rnnviz.analysis.unrolled import DTYPES
-from rnnviz.charts.decay import Line, decay_chart
-from rnnviz.pages.gradients.networks import Choice, about, beside
+from rnnviz.charts.decay import Life, Line, decay_chart, lives_html
+from rnnviz.pages.gradients.networks import Choice, Settings, about, columns, turned
 from rnnviz.subjects import Subject
 
 SEEDS = 10
 _NONE = "no guides"
-_COLUMNS = 3
+_READING = (
+    "Look at the slope: a straight line downwards on this log scale is a gradient that shrinks by the same factor at "
+    "every step back. Lines are measured on your text, exactly; grey guides are computed from the weights alone. "
+    "Half-life: steps back after which the gradient halves, by a least-squares line through its logarithm; beneath it, "
+    "read off: the first step back with half of the gradient at the loss."
+)
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What is asked of the chart: state, precision, the network with guides or none, whether seeds are spread."""
+
+    state: str
+    precision: str
+    guided: str
+    spread: bool
+
+
+@dataclass(frozen=True)
+class _Places:
+    """What a knob changes: few elements, since the browser takes time for each."""
+
+    chart: DeltaGenerator
+    lives: DeltaGenerator
+    notes: DeltaGenerator
+    trouble: DeltaGenerator
+
+
+def render() -> None:
+    """Draw the view; a knob redraws what depends on it alone."""
+    top, pictures, settings = columns()
+    if not settings.labels:
+        return
+    with pictures:
+        options = _options(settings)
+        chart, lives = st.empty(), st.empty()
+        st.caption(_READING)
+        places = _Places(chart, lives, st.empty(), st.empty())
+    with top:
+        _answer(settings, options, places)
 
 
 @st.fragment
 @session.guarded
-def render() -> None:
-    """Draw the view."""
-    choice, pictures = beside()
-    if choice.subjects:
-        with pictures:
-            _draw(choice)
-
-
-def _draw(choice: Choice) -> None:
-    precision, state, guided, spread = _options(choice)
-    picture, told, lives = st.container(), st.container(), st.container()
-    decays = [session.measured(gradient_decay, subject, precision=precision) for subject in choice.subjects]
+def _answer(settings: Settings, options: _Options, places: _Places) -> None:
+    """Answer the knobs."""
+    choice, state = turned(settings), options.state
+    decays = [session.measured(gradient_decay, subject, precision=options.precision) for subject in choice.subjects]
     shown = [decay for decay in decays if state in decay.log10_norms]
-    bands = _bands(choice, precision, state) if spread else {}
-    subject = next((s for s in choice.subjects if s.label == guided), None)
+    if not shown:
+        places.chart.info("None of these networks has a cell state: choose an LSTM, or the hidden state.")
+        return
+    bands = _bands(choice, options) if options.spread else {}
+    lines = [_line(decay, state, bands.get(decay.label)) for decay in shown]
+    subject = next((s for s in choice.subjects if s.label == options.guided), None)
     marks, note = _guides(choice, subject, decays, state) if subject else ({}, "")
     symbol = "h" if state == "hidden" else "c"
-    lines = [_line(decay, state, bands.get(decay.label)) for decay in shown]
-    with picture:
-        if not lines:
-            st.info("None of these networks has a cell state: choose an LSTM, or the hidden state.")
-            return
-        subtitle = f"\u2016\u2202 loss / \u2202 {symbol}\u209c\u2016, {state} state, top layer"
-        st.vega_lite_chart(spec=decay_chart(lines, "Gradient at each earlier step", subtitle, marks), width="stretch")
-    with told:
-        _tell(choice, shown, state, note, spread)
-    with lives:
-        _half_lives(shown, state)
+    subtitle = f"\u2016\u2202 loss / \u2202 {symbol}\u209c\u2016, {state} state, top layer"
+    spec = decay_chart(lines, "Gradient at each earlier step", subtitle, marks)
+    places.chart.vega_lite_chart(spec=spec, width="stretch")
+    places.lives.html(lives_html([_life(decay, state) for decay in shown]))
+    band = f" The bands span {SEEDS} seeds." if options.spread else ""
+    places.notes.caption(f"{note}{about(choice)}{band}")
+    if trouble := [f"{d.label}: {said}" for d in shown if (said := out_of_range(d, state))]:
+        places.trouble.warning("  \n".join(trouble))
+    else:
+        places.trouble.empty()
 
 
-def _options(choice: Choice) -> tuple[str, str, str, bool]:
+def _options(settings: Settings) -> _Options:
     one, two = st.columns(2)
     three, four = st.columns(2, vertical_alignment="bottom")
     state = one.segmented_control(
@@ -64,23 +100,23 @@ def _options(choice: Choice) -> tuple[str, str, str, bool]:
     precision = two.segmented_control(
         "Numbers are kept in", list(DTYPES), key=session.default("keep_gradient_precision", "float64"), required=True
     )
-    labels = [_NONE, *(subject.label for subject in choice.subjects)]
+    labels = [_NONE, *settings.labels]
     if st.session_state.get("keep_gradient_guided") not in labels:
         st.session_state["keep_gradient_guided"] = labels[1]
     guided = three.selectbox("Guides for", labels, key="keep_gradient_guided")
     spread = four.toggle(
-        f"Spread over {SEEDS} seeds", key=session.default("keep_gradient_spread", False), disabled=not choice.cells
+        f"Spread over {SEEDS} seeds", key=session.default("keep_gradient_spread", False), disabled=not settings.cells
     )
-    return precision, state, guided, spread and bool(choice.cells)
+    return _Options(state, precision, guided, spread and bool(settings.cells))
 
 
-def _bands(choice: Choice, precision: str, state: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _bands(choice: Choice, options: _Options) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """The smallest and largest norm over the seeds, a pair for each untrained network."""
     bands = {}
     for subjects in choice.with_seeds(SEEDS):
-        decays = [session.measured(gradient_decay, subject, precision=precision) for subject in subjects]
-        if state in decays[0].log10_norms:
-            backs = np.stack([decay.back(state) for decay in decays])
+        decays = [session.measured(gradient_decay, subject, precision=options.precision) for subject in subjects]
+        if options.state in decays[0].log10_norms:
+            backs = np.stack([decay.back(options.state) for decay in decays])
             bands[subjects[0].label] = (backs.min(axis=0), backs.max(axis=0))
     return bands
 
@@ -136,19 +172,6 @@ def _weights(network: object, ids: object, tokens: object, label: str) -> object
     return recurrent_spectrum(network)
 
 
-def _tell(choice: Choice, decays: list[GradientDecay], state: str, note: str, spread: bool) -> None:
-    """Say how to read the chart, what is measured, bound and drawn at random, and what went out of range."""
-    st.caption(
-        "Look at the slope: a straight line downwards on this log scale is a gradient that shrinks by the same factor "
-        "at every step back. Lines are measured on your text, exactly; grey guides are computed from the weights alone."
-    )
-    band = f" The bands span {SEEDS} seeds." if spread else ""
-    st.caption(f"{note}{about(choice)}{band}")
-    for decay in decays:
-        if trouble := out_of_range(decay, state):
-            st.warning(f"{decay.label}: {trouble}")
-
-
 def out_of_range(decay: GradientDecay, state: str) -> str:
     """Say in one sentence where a network left the numbers it was given, or nothing."""
     if decay.overflow is not None:
@@ -163,22 +186,10 @@ def out_of_range(decay: GradientDecay, state: str) -> str:
     return ""
 
 
-def _half_lives(decays: list[GradientDecay], state: str) -> None:
-    for first in range(0, len(decays), _COLUMNS):
-        for column, decay in zip(st.columns(_COLUMNS), decays[first : first + _COLUMNS], strict=False):
-            half, first_half = decay.half_life(state), decay.first_half(state)
-            read = "never halved" if first_half is None else f"first halved after {first_half}"
-            column.metric(
-                f"Half-life, {decay.label}",
-                "grows" if half < 0 else half_life_text(half),
-                read,
-                delta_color="off",
-                delta_arrow="off",
-            )
-    st.caption(
-        "Half-life: steps back after which the gradient halves, by a least-squares line through its logarithm; beneath "
-        "it, read off: the first step back with half of the gradient at the loss."
-    )
+def _life(decay: GradientDecay, state: str) -> Life:
+    half, first = decay.half_life(state), decay.first_half(state)
+    read = "never halved" if first is None else f"first halved after {first}"
+    return Life(decay.label, half_life_text(half), read)
 
 
 def half_life_text(half: float) -> str:

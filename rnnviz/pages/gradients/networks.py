@@ -33,55 +33,86 @@ _KNOBS = [
 
 
 @dataclass(frozen=True)
+class Settings:
+    """What stands still while knobs are turned.
+
+    Attributes:
+        cells: The untrained networks' cells.
+        names: The trained models.
+        size: Units of the untrained ones.
+        layers: Their layers.
+        recipe: How their W_hh is drawn.
+        seed: Their seed.
+    """
+
+    cells: tuple[str, ...]
+    names: tuple[str, ...]
+    size: int
+    layers: int
+    recipe: str
+    seed: int
+
+    @property
+    def labels(self) -> list[str]:
+        """What the networks are called, untrained ones first."""
+        return [*(CELL_LABELS[cell] for cell in self.cells), *self.names]
+
+
+@dataclass(frozen=True)
 class Choice:
     """What the controls say.
 
     Attributes:
         subjects: The networks, untrained ones first.
-        cells: The untrained ones' cells.
-        size: Units of the untrained ones.
-        layers: Their layers.
-        start: How they begin.
+        settings: What they were made by.
+        start: How the untrained ones begin.
         window: What is read.
     """
 
     subjects: tuple[Subject, ...]
-    cells: tuple[str, ...]
-    size: int
-    layers: int
+    settings: Settings
     start: Start
     window: Window
 
     @property
     def fresh(self) -> tuple[Subject, ...]:
         """The untrained networks."""
-        return self.subjects[: len(self.cells)]
+        return self.subjects[: len(self.settings.cells)]
 
     def unscaled(self, subject: Subject) -> Subject:
         """Return an untrained network as it was before its W_hh was scaled, a trained one as it is."""
         if subject not in self.fresh:
             return subject
-        start = replace(self.start, scale=1.0)
-        return fresh_subject(self.window, subject.config.cell_type, self.size, self.layers, start)
+        return self._fresh(subject.config.cell_type, replace(self.start, scale=1.0))
 
     def with_seeds(self, count: int) -> list[list[Subject]]:
         """Return the untrained networks again for so many seeds from the chosen one on, a list a cell."""
         starts = [replace(self.start, seed=self.start.seed + i) for i in range(count)]
-        return [[fresh_subject(self.window, cell, self.size, self.layers, s) for s in starts] for cell in self.cells]
+        return [[self._fresh(cell, start) for start in starts] for cell in self.settings.cells]
+
+    def _fresh(self, cell: str, start: Start) -> Subject:
+        return fresh_subject(self.window, cell, self.settings.size, self.settings.layers, start)
+
+
+def columns() -> tuple[DeltaGenerator, DeltaGenerator, Settings]:
+    """Draw the settings; returns the place for knobs above them, that for pictures beside them, and what they say."""
+    controls, pictures = st.columns([1, 2.2], gap="medium")
+    with controls:
+        top = st.container()
+        settings = _settings()
+    if not settings.labels:
+        pictures.info("Choose at least one network.")
+    return top, pictures, settings
 
 
 def beside() -> tuple[Choice, DeltaGenerator]:
-    """Draw the controls, and return what they say and the place beside them for the view's pictures."""
-    controls, pictures = st.columns([1, 2.2], gap="medium")
-    with controls:
-        choice = _choose()
-    if not choice.subjects:
-        pictures.info("Choose at least one network.")
-    return choice, pictures
+    """Draw all controls; returns what they say and the place beside them for the view's pictures."""
+    top, pictures, settings = columns()
+    with top:
+        return turned(settings), pictures
 
 
-def _choose() -> Choice:
-    """Draw the controls; models that cannot read the text are told of and left out."""
+def _settings() -> Settings:
     cells = st.multiselect(
         "Untrained networks",
         list(CELL_LABELS),
@@ -94,7 +125,6 @@ def _choose() -> Choice:
         key=session.default("keep_gradient_models", []),
         placeholder="put one beside them",
     )
-    values = knobs(_KNOBS, key="gradient_knobs")
     size, layers = st.columns(2)
     size = size.selectbox("Units", [16, 32, 64, 128, 256], key=session.default("keep_gradient_units", 128))
     layers = layers.selectbox("Layers", [1, 2, 3], key=session.default("keep_gradient_layers", 1))
@@ -102,13 +132,19 @@ def _choose() -> Choice:
         "W_hh begins as", list(RECIPES), key=session.default("keep_gradient_recipe", "pytorch"), format_func=RECIPES.get
     )
     seed = st.number_input("Seed", 0, _SEED_LIMIT, key=session.default("keep_gradient_seed", 0))
+    return Settings(tuple(cells), tuple(names), size, layers, recipe, int(seed))
+
+
+def turned(settings: Settings) -> Choice:
+    """Draw the knobs; models that cannot read the text are told of and left out."""
+    values = knobs(_KNOBS, key="gradient_knobs")
     window = Window(str(st.session_state.get(TEXT, EXAMPLE)), round(values[_STEPS]), values[_END])
-    start = Start(recipe, values["scale"], values["forget"], int(seed))
+    start = Start(settings.recipe, values["scale"], values["forget"], settings.seed)
     subjects = _subjects(
-        [partial(fresh_subject, window, cell, size, layers, start) for cell in cells],
-        {name: partial(_trained, window, name) for name in names},
+        [partial(fresh_subject, window, cell, settings.size, settings.layers, start) for cell in settings.cells],
+        {name: partial(_trained, window, name) for name in settings.names},
     )
-    return Choice(tuple(subjects), tuple(cells), size, layers, start, window)
+    return Choice(tuple(subjects), settings, start, window)
 
 
 def _names() -> list[str]:
@@ -143,8 +179,8 @@ def _trained(window: Window, name: str) -> Subject:
 def about(choice: Choice) -> str:
     """Say what is a random draw and what was read."""
     parts = []
-    if choice.cells:
-        what = "network is one random draw" if len(choice.cells) == 1 else "networks are one random draw each"
+    if choice.fresh:
+        what = "network is one random draw" if len(choice.fresh) == 1 else "networks are one random draw each"
         parts.append(f"The untrained {what}, seed {choice.start.seed}, and read characters.")
     cut = [f"{s.label} {s.steps:,} of {s.whole:,}" for s in choice.subjects if s.steps < s.whole - 1]
     if cut:
