@@ -83,7 +83,7 @@ def test_zero_infinity_and_nan_are_marks_at_the_edges_and_named() -> None:
     assert marks["log10"].to_dict() == {2: low, 3: high, 4: high}
     assert marks["size"].to_dict() == {2: "0", 3: "infinite", 4: "not a number"}
     assert list(filter(None, data["texts"]["text"])) == [
-        "a: exactly zero from 2 steps back", "a: infinite or not a number from 3 steps back",
+        "exactly zero from 2 steps back", "infinite or not a number from 3 steps back",
     ]  # fmt: skip
 
 

@@ -187,7 +187,7 @@ def _of(name: str) -> alt.Chart:
 
 def _text(place: str, size: int, align: str, dy: int) -> alt.Chart:
     shown = _of("texts").transform_filter(f"datum.place === '{place}'")
-    return shown.mark_text(fontSize=size, dy=dy, dx=4 if align == "left" else 0, align=align, color=_GREY)
+    return shown.mark_text(fontSize=size, dy=dy, dx=4 if align == "left" else 0, align=align, color=_GREY, clip=True)
 
 
 def _frame(lines: Sequence[Line]) -> dict[str, np.ndarray]:
@@ -256,18 +256,18 @@ def _marks(data: dict[str, np.ndarray], low: float, high: float) -> tuple[dict[s
         "kind": np.where(zero, _ZERO, _LOST).astype(object),
         "colour": np.array([paint[name] for name in marks["network"]], dtype=object),
     }
-    first = {}
+    first: dict[tuple[str, str], int] = {}
     for network, kind, back in zip(marks["network"], marks["kind"], marks["back"].tolist(), strict=True):
         first.setdefault((network, kind), back)
-    texts = [
-        {
-            "text": f"{network}: {kind} from {back} steps back",
-            "back": back,
-            "log10": low if kind == _ZERO else high,
-            "place": "above, from here" if kind == _ZERO else "below, from here",
-        }
-        for (network, kind), back in first.items()
-    ]
+    together: dict[tuple[str, int], list[str]] = {}
+    for (network, kind), back in first.items():
+        together.setdefault((kind, back), []).append(network)
+    texts = []
+    for (kind, back), owners in together.items():
+        who = "" if len(owners) == len(names) else f"{', '.join(owners)}: "
+        side = "from" if 2 * back < data["back"].max() else "to"
+        place, log10 = (f"above, {side} here", low) if kind == _ZERO else (f"below, {side} here", high)
+        texts.append({"text": f"{who}{kind} from {back} steps back", "back": back, "log10": log10, "place": place})
     return marks, texts
 
 

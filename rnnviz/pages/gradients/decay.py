@@ -13,7 +13,7 @@ from rnnviz import session
 from rnnviz.analysis.gradients import GradientDecay, RecurrentSpectrum, gradient_decay, recurrent_spectrum
 from rnnviz.analysis.unrolled import DTYPES
 from rnnviz.charts.decay import Life, Line, decay_chart, lives_html
-from rnnviz.pages.gradients.networks import Choice, Settings, about, columns, turned
+from rnnviz.pages.gradients.networks import Choice, Settings, about, framed, turned
 from rnnviz.subjects import Subject
 
 SEEDS = 10
@@ -48,16 +48,17 @@ class _Places:
 
 def render() -> None:
     """Draw the view; a knob redraws what depends on it alone."""
-    top, pictures, settings = columns()
-    if not settings.labels:
+    frame = framed()
+    if not frame.settings.labels:
         return
-    with pictures:
-        options = _options(settings)
-        chart, lives = st.empty(), st.empty()
+    with frame.below:
+        options = _options(frame.settings)
+    with frame.pictures:
+        chart, trouble, lives = st.empty(), st.empty(), st.empty()
         st.caption(_READING)
-        places = _Places(chart, lives, st.empty(), st.empty())
-    with top:
-        _answer(settings, options, places)
+        places = _Places(chart, lives, st.empty(), trouble)
+    with frame.knobs:
+        _answer(frame.settings, options, places)
 
 
 @st.fragment
@@ -88,8 +89,7 @@ def _answer(settings: Settings, options: _Options, places: _Places) -> None:
 
 
 def _options(settings: Settings) -> _Options:
-    one, two = st.columns(2)
-    three, four = st.columns(2, vertical_alignment="bottom")
+    one, two, three, four = st.columns([2, 2.4, 2, 2], vertical_alignment="bottom")
     state = one.segmented_control(
         "State",
         ["hidden", "cell"],
@@ -154,16 +154,15 @@ def _guides(
         with np.errstate(divide="ignore"):
             radius, factor = np.log10(found.spectral_radius), np.log10(found.factor)
         what = "I + W_hh" if subject.config.cell_type == "residual" else "W_hh"
-        lines[f"\u03bb\u1d4f, \u03bb = {found.spectral_radius:.3g}, largest eigenvalue of {what}"] = (
-            first + back * radius
-        )
-        lines[f"upper bound {found.factor:.3g}\u1d4f, singular value \u00d7 largest slope"] = first + back * factor
+        lines["\u03bb\u1d4f"] = first + back * radius
+        lines["upper bound"] = first + back * factor
         note = (
-            f"{subject.label}: spectral radius of {what} {found.spectral_radius:.3f}, largest singular value of W_hh "
-            f"{found.singular_value:.3f}. "
+            f"{subject.label}: \u03bb = {found.spectral_radius:.3f} is the spectral radius (largest |eigenvalue|) of "
+            f"{what}; the upper bound is {found.factor:.3f}\u1d4f, from the largest singular value of W_hh, "
+            f"{found.singular_value:.3f}, and the activation's largest slope. "
         )
     if decay.direct is not None and (state == "cell" or "cell" not in decay.log10_norms):
-        lines["direct path, through the keeping gates alone"] = decay.direct[::-1]
+        lines["kept by the gates alone"] = decay.direct[::-1]
     return lines, note
 
 

@@ -93,7 +93,9 @@ def _eigenvalues(choice: Choice) -> None:
         st.warning(f"{subject.label}: the state is no longer a finite number at step {step}.")
         return
     picture, told = st.columns([1, 1])
-    picture.altair_chart(eigenvalue_chart(found, f"{subject.label}, step {step}", "Eigenvalues of one step"))
+    picture.altair_chart(
+        eigenvalue_chart(found, f"{subject.label}, step {step}", "Eigenvalues of one step"), width="content"
+    )
     told.caption(
         "Each point is an eigenvalue of the Jacobian of one step, the network being where your text has brought it. "
         "Inside the unit circle a direction fades at this step, outside it grows. Look how many lie near the circle: "

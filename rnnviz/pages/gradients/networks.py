@@ -94,45 +94,58 @@ class Choice:
         return fresh_subject(self.window, cell, self.settings.size, self.settings.layers, start)
 
 
-def columns() -> tuple[DeltaGenerator, DeltaGenerator, Settings]:
-    """Draw the settings; returns the place for knobs above them, that for pictures beside them, and what they say."""
-    controls, pictures = st.columns([1, 2.2], gap="medium")
-    with controls:
-        top = st.container()
-        settings = _settings()
-    if not settings.labels:
-        pictures.info("Choose at least one network.")
-    return top, pictures, settings
+@dataclass(frozen=True)
+class Frame:
+    """The places of a view: knobs beside pictures, so that one sees what one turns; settings above and below.
+
+    Attributes:
+        knobs: Left.
+        pictures: Right.
+        below: Under both.
+        settings: What the settings say.
+    """
+
+    knobs: DeltaGenerator
+    pictures: DeltaGenerator
+    below: DeltaGenerator
+    settings: Settings
 
 
-def beside() -> tuple[Choice, DeltaGenerator]:
-    """Draw all controls; returns what they say and the place beside them for the view's pictures."""
-    top, pictures, settings = columns()
-    with top:
-        return turned(settings), pictures
-
-
-def _settings() -> Settings:
-    cells = st.multiselect(
+def framed() -> Frame:
+    """Draw the settings around the places of a view."""
+    one, two = st.columns(2)
+    cells = one.multiselect(
         "Untrained networks",
         list(CELL_LABELS),
         key=session.default("keep_gradient_cells", ["rnn_tanh", "lstm", "gru"]),
         format_func=CELL_LABELS.get,
     )
-    names = st.multiselect(
+    names = two.multiselect(
         "Trained models",
         _names(),
         key=session.default("keep_gradient_models", []),
         placeholder="put one beside them",
     )
-    size, layers = st.columns(2)
-    size = size.selectbox("Units", [16, 32, 64, 128, 256], key=session.default("keep_gradient_units", 128))
-    layers = layers.selectbox("Layers", [1, 2, 3], key=session.default("keep_gradient_layers", 1))
-    recipe = st.selectbox(
+    left, pictures = st.columns([1, 2.2], gap="medium")
+    below = st.container()
+    one, two, three, four = below.columns([1, 1, 2, 1])
+    size = one.selectbox("Units", [16, 32, 64, 128, 256], key=session.default("keep_gradient_units", 128))
+    layers = two.selectbox("Layers", [1, 2, 3], key=session.default("keep_gradient_layers", 1))
+    recipe = three.selectbox(
         "W_hh begins as", list(RECIPES), key=session.default("keep_gradient_recipe", "pytorch"), format_func=RECIPES.get
     )
-    seed = st.number_input("Seed", 0, _SEED_LIMIT, key=session.default("keep_gradient_seed", 0))
-    return Settings(tuple(cells), tuple(names), size, layers, recipe, int(seed))
+    seed = four.number_input("Seed", 0, _SEED_LIMIT, key=session.default("keep_gradient_seed", 0))
+    settings = Settings(tuple(cells), tuple(names), size, layers, recipe, int(seed))
+    if not settings.labels:
+        pictures.info("Choose at least one network.")
+    return Frame(left, pictures, below, settings)
+
+
+def beside() -> tuple[Choice, DeltaGenerator]:
+    """Draw all controls; returns what they say and the place for the view's pictures."""
+    frame = framed()
+    with frame.knobs:
+        return turned(frame.settings), frame.pictures
 
 
 def turned(settings: Settings) -> Choice:
