@@ -5,13 +5,15 @@ from typing import Annotated
 import torch
 import typer
 
+from tests.bench.gradients import gradients
+from tests.bench.knob import knob
 from tests.bench.live import live
 from tests.bench.load import load
 from tests.bench.recording import recording
 from tests.bench.soak import soak
 
 app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False)
-for table in (live, load, soak):
+for table in (gradients, knob, live, load, soak):
     app.command()(table)
 
 
