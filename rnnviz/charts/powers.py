@@ -58,6 +58,6 @@ def power_of_ten(exponent: int) -> str:
     return "10" + "".join(_SUPERSCRIPTS[digit] for digit in digits) if exponent else "1"
 
 
-def filled(_: object = None) -> alt.Fill:
+def filled() -> alt.Fill:
     """Return the fill of marks that carry their line's colour in the column "colour"; the lines have the legend."""
     return alt.Fill("colour:N", scale=None)
