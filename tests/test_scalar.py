@@ -258,7 +258,7 @@ def test_impossible_draws_are_one_sentence() -> None:
 def _rows(chart, mark: str) -> list[dict]:
     """The data of every layer of one mark."""
     spec = chart.to_dict()
-    layers = [layer for layer in spec["layer"] if layer["mark"]["type"] == mark]
+    layers = [layer for layer in spec["layer"] if layer["mark"]["type"] == mark and layer["mark"].get("opacity") != 0]
     return [row for layer in layers for row in spec["datasets"][layer.get("data", spec.get("data"))["name"]]]
 
 

@@ -18,7 +18,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from rnnviz.charts.lines import colours, styled
+from rnnviz.charts.lines import colours, hovered, styled
 from rnnviz.charts.powers import filled, plain, power_axis
 from rnnviz.charts.text import visible
 
@@ -39,6 +39,7 @@ _PLACES = {
     "below, from here": (12, "left", 14),
 }
 """Where a text stands to its point -> size, alignment, pixels down."""
+_UNSEEN = {"opacity": 0, "filled": True, "size": 110}
 _X = alt.X(
     "back:Q", title="steps back from the loss", axis=alt.Axis(tickMinStep=1), scale=alt.Scale(nice=False, zero=True)
 )
@@ -120,7 +121,7 @@ def decay_chart(
     finite = np.isfinite(data["log10"])
     blanks = [{"text": "", "back": 0, "log10": low, "place": place} for place in _PLACES]
     datasets = {
-        "lines": {name: column[finite] for name, column in data.items()},
+        "lines": {name: column[finite] for name, column in data.items()} | {"hovered": hovered(data["back"])[finite]},
         "edges": {"back": [0, max(1, int(data["back"].max()))], "log10": [low, high]},
         "bands": _bands(lines),
         "guides": guide,
@@ -137,17 +138,17 @@ def decay_chart(
 def _template(names: tuple[str, ...], title: str, subtitle: str) -> dict[str, Any]:
     """The specification without data: what is behind comes first."""
     style = styled(names, "network")
-    guide = alt.Tooltip("guide:N")
+    guide = [alt.Tooltip("guide:N"), *_TIPS[1::2]]
     place = {"x": _X, "y": _Y}
     fill = {"fill": filled(), **place}
     sizes = [alt.Tooltip(f"{name}:N") for name in ("network", "smallest", "largest")]
     layers = [
         _of("edges").mark_point(opacity=0).encode(**place),
         _of("bands").mark_area(opacity=0.2).encode(y2=alt.Y2("to:Q"), detail="network:N", tooltip=sizes, **fill),
-        _of("guides")
-        .mark_line(strokeWidth=1.5, color=_GREY, strokeDash=[5, 3])
-        .encode(detail="guide:N", tooltip=[guide, *_TIPS[1::2]], **place),
-        _of("lines").mark_line(strokeWidth=2.5).encode(tooltip=_TIPS, **place, **style),
+        _of("guides").mark_line(strokeWidth=1.5, color=_GREY, strokeDash=[5, 3]).encode(detail="guide:N", **place),
+        _of("guides").transform_filter("datum.hovered").mark_point(**_UNSEEN).encode(tooltip=guide, **place),
+        _of("lines").mark_line(strokeWidth=2.5).encode(**place, **style),
+        _of("lines").transform_filter("datum.hovered").mark_point(**_UNSEEN).encode(tooltip=_TIPS, **place),
         _of("marks")
         .mark_point(filled=True, opacity=1)
         .encode(
@@ -227,7 +228,7 @@ def _bands(lines: Sequence[Line]) -> dict[str, list]:
 
 def _guides(guides: Mapping[str, np.ndarray], low: float, high: float) -> tuple[dict[str, list], list[dict]]:
     """Each guide within the picture, and its name beside it."""
-    columns: dict[str, list] = {key: [] for key in ("guide", "back", "log10", "size")}
+    columns: dict[str, list] = {key: [] for key in ("guide", "back", "log10", "size", "hovered")}
     texts = []
     for name, sizes in guides.items():
         inside = np.flatnonzero(np.isfinite(sizes) & (sizes >= low) & (sizes <= high))
@@ -236,6 +237,7 @@ def _guides(guides: Mapping[str, np.ndarray], low: float, high: float) -> tuple[
         columns["guide"] += [name] * len(inside)
         columns["back"] += inside.tolist()
         columns["log10"] += sizes[inside].tolist()
+        columns["hovered"] += hovered(inside).tolist()
         columns["size"] += [plain(value) for value in sizes[inside].tolist()]
         rises = bool(sizes[-1] >= sizes[0])
         at = inside[-1] if rises else inside[int(0.6 * (len(inside) - 1))]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rnnviz.analysis.weight_gradients import Truncation
-from rnnviz.charts.lines import colours, styled
+from rnnviz.charts.lines import colours, hovered, styled
 from rnnviz.charts.palette import STOPS
 from rnnviz.charts.powers import filled, plain, power_axis, power_label
 from rnnviz.charts.text import visible
@@ -72,7 +72,7 @@ def _sparse(steps: np.ndarray) -> alt.Axis:
     return alt.Axis(values=steps[::every].tolist(), labelAngle=0)
 
 
-def share_chart(shares: Mapping[str, np.ndarray], tokens: Mapping[str, Sequence[str]]) -> alt.Chart:
+def share_chart(shares: Mapping[str, np.ndarray], tokens: Mapping[str, Sequence[str]]) -> alt.LayerChart:
     """Draw the share of dL/dW_hh that comes from each step back, summed up from the loss.
 
     Args:
@@ -87,6 +87,7 @@ def share_chart(shares: Mapping[str, np.ndarray], tokens: Mapping[str, Sequence[
                 "share": share,
                 "together": np.cumsum(share),
                 "token": [visible(token) for token in tokens[name]],
+                "hovered": hovered(np.arange(len(share))),
             }
         )
         for name, share in shares.items()
@@ -96,17 +97,15 @@ def share_chart(shares: Mapping[str, np.ndarray], tokens: Mapping[str, Sequence[
         "Where dL/dW_hh comes from", subtitle="share of the whole, summed from the loss backwards", subtitleColor=_GREY
     )
     number = [alt.Tooltip(f"{field}:Q", format=".2%") for field in ("share", "together")]
-    return (
-        alt.Chart(pd.concat(frames, ignore_index=True), title=title)
-        .mark_line(strokeWidth=2.5)
-        .encode(
-            x=alt.X("steps back:Q", title="steps back from the loss", axis=alt.Axis(tickMinStep=1)),
-            y=alt.Y("together:Q", title="share of dL/dW_hh so far", axis=percent),
-            tooltip=["network", "steps back", "token", *number],
-            **styled(list(shares), "network"),
-        )
-        .properties(height=HEIGHT)
+    data = pd.concat(frames, ignore_index=True)
+    base = alt.Chart(data).encode(
+        x=alt.X("steps back:Q", title="steps back from the loss", axis=alt.Axis(tickMinStep=1)),
+        y=alt.Y("together:Q", title="share of dL/dW_hh so far", axis=percent),
     )
+    unseen = base.transform_filter("datum.hovered").mark_point(opacity=0, filled=True, size=110)
+    tips = [alt.Tooltip("network:N"), alt.Tooltip("steps back:Q"), alt.Tooltip("token:N"), *number]
+    line = base.mark_line(strokeWidth=2.5).encode(**styled(list(shares), "network"))
+    return alt.layer(line, unseen.encode(tooltip=tips), data=data).properties(height=HEIGHT, title=title)
 
 
 def truncation_chart(found: Sequence[Truncation], window: int) -> alt.LayerChart:

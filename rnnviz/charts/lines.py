@@ -16,6 +16,17 @@ HEIGHT = 440
 _SUBTITLE = "#808080"
 
 
+HOVERED = 60
+"""Points of a line that show their values under the mouse: a line by itself shows those of its first point."""
+
+
+def hovered(back: np.ndarray) -> np.ndarray:
+    """Choose at most `HOVERED` evenly spaced places, the ends among them: int (point,) -> bool (point,)."""
+    last = int(back.max(initial=0))
+    every = -(-(last + 1) // HOVERED)
+    return (back % every == 0) | (back == last)
+
+
 def colours(names: Sequence[str]) -> list[str]:
     """Return the lines' colours in the order of their names."""
     return [LINES[i % len(LINES)] for i in range(len(names))]

@@ -15,7 +15,7 @@ import pandas as pd
 
 from rnnviz.analysis.scalar import ACTIVATIONS, ScalarChain, log10_powers, out_of_range
 from rnnviz.analysis.spectrum import Powers, Spectrum
-from rnnviz.charts.lines import styled
+from rnnviz.charts.lines import hovered, styled
 from rnnviz.charts.palette import LINES
 from rnnviz.charts.powers import plain, power_axis, tex
 
@@ -128,8 +128,12 @@ def slope_chart(at: float) -> alt.LayerChart:
             marks.append(dot.encode(shape=shape, tooltip=["network", "point", *tips], **axes))
         peak = alt.Chart(pd.DataFrame({"a": [0.0], "slope": [top], "text": ["1/4" if top == 0.25 else f"{top:g}"]}))
         marks.append(peak.mark_text(dy=below, fontSize=14, color=_GREY).encode(text="text:N", **axes))
-    line = alt.Chart(pd.concat(lines)).mark_line(strokeWidth=2.5).encode(tooltip=["network", *tips], **axes, **style)
-    return _stacked([line, *marks], alt.Title("Slopes of tanh and sigmoid"))
+    data = pd.concat(lines, ignore_index=True)
+    line = alt.Chart(data).mark_line(strokeWidth=2.5).encode(**axes, **style)
+    unseen = alt.Chart(data[data.index % 4 == 0]).mark_point(opacity=0, filled=True, size=110)
+    return _stacked(
+        [line, unseen.encode(tooltip=["network", *tips], **axes), *marks], alt.Title("Slopes of tanh and sigmoid")
+    )
 
 
 def repeated_chart(weight: float, at: float, steps: int) -> alt.LayerChart:
@@ -261,8 +265,10 @@ def _curves(
     special = [data[zero].assign(log10=floor, mark=_ZERO)]
     special.append(data[~zero & zero.shift(-1, fill_value=False)].assign(mark=_LAST))
     special += [data[(data["network"] == name) & (data["k"] == k)].assign(mark=kind) for name, k, kind in marks]
+    unseen = alt.Chart(data[~zero & hovered(data["k"].to_numpy())])
     return [
-        line.encode(tooltip=tips, **axes, **_listed(list(curves), "line")),
+        line.encode(**axes, **_listed(list(curves), "line")),
+        unseen.mark_point(opacity=0, filled=True, size=110, clip=shown is not None).encode(tooltip=tips, **axes),
         *_points(pd.concat(special, ignore_index=True), list(curves), {"tooltip": [*tips, "mark"], **axes}),
     ]
 
