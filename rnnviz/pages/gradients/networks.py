@@ -120,10 +120,14 @@ def framed() -> Frame:
         key=session.default("keep_gradient_cells", ["rnn_tanh", "lstm", "gru"]),
         format_func=CELL_LABELS.get,
     )
+    there = _names()
+    st.session_state["keep_gradient_models"] = [
+        name for name in st.session_state.get("keep_gradient_models", []) if name in there
+    ]
     names = two.multiselect(
         "Trained models",
-        _names(),
-        key=session.default("keep_gradient_models", []),
+        there,
+        key="keep_gradient_models",
         placeholder="put one beside them",
     )
     left, pictures = st.columns([1, 2.2], gap="medium")
