@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import signal
 import sys
@@ -295,7 +296,7 @@ def gradients_command(
         for state in decay.log10_norms:
             row[f"dL/d{state[0]}"] = round(decay.half_life(state), 2)
             row[f"d{state[0]}/d{state[0]}"] = round(jacobians.half_life(state), 2)
-        rows.append(row)
+        rows.append({key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in row.items()})
     if as_json:
         typer.echo(json.dumps(rows))
     else:

@@ -18,7 +18,8 @@ from rnnviz.recording import Prediction
 from rnnviz.subjects import Subject
 
 _MEASURING = BoundedSemaphore(2)
-"""Gradients of two people at once; others wait for milliseconds rather than all for seconds."""
+"""Gradients of two people at once; the others wait for their turn rather than all for each other."""
+_MEASURING_LONG = BoundedSemaphore(1)
 
 LONG = 5.0
 """Seconds from which on a measurement is asked for before it is begun."""
@@ -150,10 +151,12 @@ def measured(measure: Callable[..., Any], subject: Subject, **options: Any) -> A
         subject: The network and what it reads.
         **options: Passed on; hashable.
     """
-    return _measured(measure, subject, measure.__name__, subject.key, tuple(sorted(options.items())))
+    return _measured(
+        measure, subject, f"{measure.__module__}.{measure.__name__}", subject.key, tuple(sorted(options.items()))
+    )
 
 
-def asked(measure: Callable[..., Any], subject: Subject, seconds: float, **options: Any) -> Any:
+def asked(measure: Callable[..., Any], subject: Subject, seconds: float, together: float, **options: Any) -> Any:
     """Return what `measured` would; where that takes long, say so, wait for a click, and let it be stopped.
 
     Call it outside a fragment: there any click stops what is running.
@@ -162,23 +165,29 @@ def asked(measure: Callable[..., Any], subject: Subject, seconds: float, **optio
         measure: As for `measured`; it also takes `progress`.
         subject: The network and what it reads.
         seconds: About how long it will take.
+        together: About how long it and its neighbours will take.
         **options: Passed on; hashable.
 
     Returns:
         The result, or None where it has not been asked for yet.
     """
-    if seconds <= LONG:
+    if together <= LONG:
         return measured(measure, subject, **options)
     kept = st.session_state.setdefault("gradient_asked", {})
     key = (measure.__name__, subject.key, tuple(sorted(options.items())))
     if key in kept:
         return kept[key]
-    if not st.button(f"Measure {subject.label}: takes about {seconds:.0f} seconds", key=f"ask_{hash(key)}"):
+    if not st.button(f"Measure {subject.label}: takes about {max(1, seconds):.0f} seconds", key=f"ask_{hash(key)}"):
         return None
     bar = st.progress(0.0, text=f"Measuring {subject.label} \u2026")
     stop = st.empty()
     stop.button("Stop", key=f"stop_{hash(key)}")
-    found = measure(subject.make(), subject.ids, subject.tokens, subject.label, progress=bar.progress, **options)
+    while not _MEASURING_LONG.acquire(timeout=0.5):
+        bar.progress(0.0, text="Waiting: someone else's long measurement has to end first \u2026")
+    try:
+        found = measure(subject.make(), subject.ids, subject.tokens, subject.label, progress=bar.progress, **options)
+    finally:
+        _MEASURING_LONG.release()
     while len(kept) >= _KEPT:
         kept.pop(next(iter(kept)))
     kept[key] = found

@@ -36,6 +36,7 @@ class Subject:
         tokens: What they stand for.
         whole: Tokens in the whole text.
         key: All that its measurements depend on.
+        unknown: For each token whether the network has never seen it.
     """
 
     label: str
@@ -45,16 +46,12 @@ class Subject:
     tokens: tuple[str, ...]
     whole: int
     key: tuple
+    unknown: tuple[bool, ...] = ()
 
     @property
     def steps(self) -> int:
         """How many tokens the network reads."""
         return len(self.ids) - self._ahead
-
-    @property
-    def answer(self) -> str:
-        """What the loss is about, for people."""
-        return f"next character {self.tokens[-1]!r}" if self._ahead else "the class found likeliest"
 
     @property
     def _ahead(self) -> int:
@@ -106,19 +103,40 @@ def fresh_subject(window: Window, cell_type: str, size: int, layers: int, start:
     )
 
 
-def trained_subject(window: Window, model: Model) -> Subject:
+def label_of(name: str) -> str:
+    """Return what a trained model is called beside untrained ones."""
+    return f"{name} (trained)" if name in CELL_LABELS.values() else name
+
+
+def trained_subject(window: Window, model: Model, name: str = "") -> Subject:
     """Return a model from disk.
 
+    Args:
+        window: What it reads.
+        model: The model.
+        name: The name it was chosen by; its own where that is empty.
+
     Raises:
-        TextError: The text has nothing that the model can read.
+        TextError: The text has nothing that the model can read, or for a language model nothing to say next.
         ConfigError: The model is bidirectional.
     """
     if model.config.bidirectional:
         raise ConfigError("A bidirectional network reads the end first, so its gradient has no single direction back.")
     ids, tokens = read(model.tokenizer, window.text)
-    part = window.cut(len(ids), int(model.config.task == "language_model"))
-    key = ("trained", model.name, model.digest, str(model.config), window)
-    return Subject(model.name, model.config, lambda: model.network, ids[part], tuple(tokens[part]), len(ids), key)
+    ahead = int(model.config.task == "language_model")
+    if len(ids) < 1 + ahead:
+        raise TextError("The text is too short for a gradient: type at least two tokens.")
+    part, strange = window.cut(len(ids), ahead), set(model.tokenizer.unknown(window.text))
+    return Subject(
+        label_of(name or model.name),
+        model.config,
+        lambda: model.network,
+        ids[part],
+        tuple(tokens[part]),
+        len(ids),
+        ("trained", name, model.name, model.digest, str(model.config), window),
+        tuple(token in strange for token in tokens[part]),
+    )
 
 
 _PRODUCTS = 2.5e10
@@ -142,6 +160,12 @@ def jacobian_seconds(subject: Subject, every: int = 1) -> float:
     products = 2 * states**2 * size**3 * subject.steps
     decompositions = 20 * states * size**3 * subject.steps / every
     return (products + decompositions) / _PRODUCTS
+
+
+def decay_seconds(subject: Subject) -> float:
+    """Estimate how long the decay of one loss takes: a step's own cost, and reading all weights there and back."""
+    size, layers = subject.config.hidden_size, subject.config.num_layers
+    return subject.steps * layers * (1e-4 + 4 * _blocks(subject) * size**2 / 2e9)
 
 
 def integrated_seconds(subject: Subject, points: int) -> float:

@@ -1,5 +1,6 @@
 """Pictures: fixed scales, escaped text, and what the charts say."""
 
+import re
 from html.parser import HTMLParser
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from rnnviz.analysis.units import rank_by_persistence
 from rnnviz.charts.lines import sentiment_chart
 from rnnviz.charts.palette import HEX, INK, TABLE, Scale, scale_of
-from rnnviz.charts.text import text_html, visible
+from rnnviz.charts.text import as_text, text_html, visible
 from rnnviz.recording import Prediction
 from tests.conftest import STRANGE_TEXTS
 
@@ -80,6 +81,13 @@ def test_values_are_in_the_tooltips_and_letters_can_be_read() -> None:
         linear = np.where(TABLE[shade] <= 10, TABLE[shade] / 255 / 12.92, ((TABLE[shade] / 255 + 0.055) / 1.055) ** 2.4)
         paper = float(linear @ [0.2126, 0.7152, 0.0722]) + 0.05
         assert max(ink, paper) / min(ink, paper) >= 4.5, shade
+
+
+def test_names_are_text_in_markdown_too() -> None:
+    for name in ("![x](http://example.org)", ":red[loud]", "*a* _b_ `c` $d$ <b>", "# head", "a-b"):
+        shown = as_text(name)
+        assert shown.replace("\\", "") == name
+        assert not re.search(r"(?<!\\)[*_`$\[\]()<>#!:]", shown)
 
 
 def test_lengths_must_agree() -> None:

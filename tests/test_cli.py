@@ -118,6 +118,8 @@ def test_half_lives_of_several_models(tmp_path: Path) -> None:
     assert [row["steps"] for row in found] == [20, 5]
     assert set(found[0]) - set(found[1]) == {"dL/dc", "dc/dc"}
     assert 0 < found[0]["dL/dc"] < 20
+    short = _run("gradients", *names, "--text", "the film", "--steps", "1", "--json").output
+    assert json.loads(short, parse_constant=lambda _: pytest.fail("not JSON"))[0]["dL/dh"] is None
     assert "dL/dh" in _run("gradients", *names, "--text", "the film was very bad").output
     assert "bidirectional" in _run("gradients", str(_both_ways(tmp_path)), "--text", "good film").stderr
 

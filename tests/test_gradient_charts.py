@@ -95,7 +95,9 @@ def test_a_chart_of_nothing_but_marks_is_still_a_chart(value: float) -> None:
 
 
 def test_a_text_of_one_token() -> None:
-    assert _decay([_line("a", [-0.5])])[1]["edges"]["back"].tolist() == [0, 1]
+    _, data = _decay([_line("a", [-0.5])])
+    assert data["edges"]["back"].tolist() == [0, 1]
+    assert data["halves"][["back", "log10"]].values.tolist() == [[0, -0.5]], "a point, since a line would not be seen"
 
 
 def test_half_lives_are_written_and_marked_and_guides_stay_in_the_picture() -> None:
@@ -124,6 +126,11 @@ def test_bands_and_steps_left_out() -> None:
     _, data = _decay([_line("a", [-1.0, math.nan, -3.0], band=band, skipped=skipped)])
     assert data["bands"]["smallest"].tolist() == [plain(-2.0), plain(-3.0), plain(-4.0)]
     assert data["lines"]["back"].tolist() == [0, 2]
+    dead = (np.array([-np.inf, -3.0, -np.inf]), np.array([0.0, -1.0, np.nan]))
+    _, data = _decay([_line("a", [-1.0, -2.0, -3.0], band=dead)])
+    low, high = data["edges"]["log10"]
+    assert data["bands"][["log10", "to"]].values.tolist() == [[low, 0.0], [-3.0, -1.0], [low, high]]
+    assert data["bands"]["smallest"].iloc[0] == "0"
     assert not any(data["marks"]["kind"])
 
 

@@ -201,3 +201,66 @@ def test_fresh_networks_do_not_depend_on_what_others_do_meanwhile() -> None:
 )
 def test_half_lives_in_words(half: float, text: str) -> None:
     assert half_life_text(half) == text
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_text_too_short_for_one_network_leaves_the_others(view: str) -> None:
+    app = _page(view=view, text="a", models=["tiny-lm", "tiny-mean"])
+    assert not app.exception
+    assert not app.error
+    assert [w.value.split(":")[0] for w in app.warning][:2] == ["Untrained networks", "tiny\\-lm"]
+    app.multiselect(key="keep_gradient_cells").set_value([]).run()
+    app.multiselect(key="keep_gradient_models").set_value(["tiny-lm"]).run()
+    assert not app.exception
+    assert "too short" in app.error[0].value
+
+
+def test_a_model_called_like_a_cell_is_another_network(tmp_path: Path) -> None:
+    tiny_language_model(tmp_path / "LSTM")
+    app = _page(cells=["lstm"], models=["LSTM"])
+    assert list(_lives(app)) == ["LSTM", "LSTM (trained)"]
+    assert app.selectbox(key="keep_gradient_guided").options == ["no guides", "LSTM", "LSTM (trained)"]
+
+
+def test_a_model_that_is_gone_leaves_the_choice() -> None:
+    app = _page(models=["tiny-lm", "deleted"])
+    assert not app.exception
+    assert "tiny-lm" in _lives(app)
+
+
+@pytest.mark.parametrize("view", ["Decay", "Jacobians", "On your text"])
+def test_a_state_that_none_has_is_said(view: str) -> None:
+    app = _page(view=view, cells=["gru"], state="cell", measure="Every loss, every state")
+    assert not app.exception
+    assert "choose an LSTM" in app.info[0].value
+
+
+def test_layers_below_the_top() -> None:
+    app = _page(cells=["rnn_tanh"], layers=2)
+    top = _data(app, "lines")["log10"].tolist()
+    app.session_state["keep_gradient_below"] = 1
+    app.run()
+    assert "1 below the top" in app.get("vega_lite_chart")[0].proto.spec
+    assert _data(app, "lines")["log10"].tolist() != top
+    app.selectbox(key="keep_gradient_layers").set_value(1).run()
+    assert not app.exception
+    assert app.session_state["keep_gradient_below"] == 0
+
+
+def test_gradients_of_nothing_are_named() -> None:
+    app = _page(view="Weights", text="ab")
+    assert len(app.warning) == 3
+    assert "no shares" in app.warning[0].value
+
+
+def test_a_spread_that_would_take_long_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "LONG", 0.0)
+    app = _page(spread=True)
+    assert not any(_data(app, "bands")["network"])
+    assert any("10 seeds would take" in caption.value for caption in app.caption)
+
+
+def test_characters_never_seen_are_told() -> None:
+    app = _page(view="On your text", text="the lazy d\u597d", cells=[], models=["tiny-lm"])
+    assert "never seen in training" in app.text[0].value
+    assert any("never seen" in caption.value for caption in app.caption)

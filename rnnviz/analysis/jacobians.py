@@ -17,11 +17,10 @@ from torch import Tensor
 from rnnviz.analysis.backward import DERIVATIVES
 from rnnviz.analysis.gradients import half_life
 from rnnviz.analysis.losses import split
-from rnnviz.analysis.unrolled import LOG10_OF_2, Progress, Unrolled, no_denormals, unheard, unroll
+from rnnviz.analysis.unrolled import LOG10_OF_2, RESCALE_EVERY, Progress, Unrolled, no_denormals, unheard, unroll
 from rnnviz.cells import State
 from rnnviz.network import Network
 
-_RESCALE_EVERY = 4
 _SMALL = 1e-60
 _SVD_AT_ONCE = 2**22
 """Numbers in one batch of singular value decompositions."""
@@ -80,7 +79,7 @@ def state_products(run: Unrolled, layer: int = -1) -> Iterator[Product]:
         blocks = {name: part[i * size : (i + 1) * size] for i, (name, part) in enumerate(zip(names, rows, strict=True))}
         yield Product(time, blocks, exponent)
         rows = carry(kept.each[time], rows, kept.weights)
-        if time % _RESCALE_EVERY == 0:
+        if time % RESCALE_EVERY == 0:
             power = _power(rows)
             exponent += power
             rows = tuple(part * 2.0**-power for part in rows) if power else rows

@@ -199,18 +199,24 @@ def truncation(
         found = [step.layers[layer].recurrent for step in steps]
     operands = _operands(run, layer)
     inner = torch.stack(found[::-1]).unflatten(2, operands.shape[1:])
-    sums = torch.einsum("trbi,tbj->rbij", inner, operands).flatten(1)
-    sums /= sums.abs().amax()  # only ratios are asked for, and squares overflow early
-    full, cut = sums[-1], sums[:-1]
-    norms, whole = cut.norm(dim=1), full.norm()
-    return Truncation(
-        label or network.config.cell_type,
-        tuple(lengths),
-        ((cut - full).norm(dim=1) / whole).numpy(),
-        (cut @ full / (norms * whole)).numpy(),
-        (norms / whole).numpy(),
-        len(read),
-    )
+    found = np.array(_compared(inner, operands))
+    return Truncation(label or network.config.cell_type, tuple(lengths), *found.T, len(read))
+
+
+def _compared(inner: Tensor, operands: Tensor) -> list[tuple[float, float, float]]:
+    """Compare each row's gradient with the last row's, one at a time: the missing part, the cosine, the ratio."""
+
+    def gradient(row: int) -> Tensor:
+        return torch.einsum("tbi,tbj->bij", inner[:, row], operands).flatten()
+
+    full, found = gradient(-1), []
+    scale = full.abs().amax()  # only ratios are asked for, and squares overflow early
+    full = full / scale
+    for row in range(inner.shape[1] - 1):
+        cut = gradient(row) / scale
+        norm, whole = cut.norm(), full.norm()
+        found.append((float((cut - full).norm() / whole), float(cut @ full / (norm * whole)), float(norm / whole)))
+    return found
 
 
 def _mean(loss: Losses) -> Tensor:

@@ -123,7 +123,7 @@ def decay_chart(
     datasets = {
         "lines": {name: column[finite] for name, column in data.items()} | {"hovered": hovered(data["back"])[finite]},
         "edges": {"back": [0, max(1, int(data["back"].max()))], "log10": [low, high]},
-        "bands": _bands(lines),
+        "bands": _bands(lines, low, high),
         "guides": guide,
         "marks": marks,
         "halves": halves,
@@ -214,13 +214,14 @@ def _range(log10: np.ndarray, lines: Sequence[Line]) -> tuple[float, float]:
     return low - room, high + 2 * room
 
 
-def _bands(lines: Sequence[Line]) -> dict[str, list]:
+def _bands(lines: Sequence[Line], bottom: float, top: float) -> dict[str, list]:
+    """The bands; seeds that are zero or overflowed reach to the picture's edges."""
     columns: dict[str, list] = {key: [] for key in ("network", "back", "log10", "to", "smallest", "largest", "colour")}
     for line, colour in zip(lines, colours([line.name for line in lines]), strict=True):
         low, high = line.band if line.band is not None else (np.array([]), np.array([]))
-        for back in np.flatnonzero(np.isfinite(low) & np.isfinite(high)).tolist():
-            ends = float(low[back]), float(high[back])
-            row = (line.name, back, *ends, plain(ends[0]), plain(ends[1]), colour)
+        for back, ends in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
+            at = [bottom if end == -np.inf else end if np.isfinite(end) else top for end in ends]
+            row = (line.name, back, *at, plain(ends[0]), plain(ends[1]), colour)
             for column, value in zip(columns.values(), row, strict=True):
                 column.append(value)
     return columns
@@ -279,6 +280,10 @@ def _halves(lines: Sequence[Line]) -> tuple[dict[str, list], list[dict]]:
     texts = []
     for line, colour in zip(lines, colours([line.name for line in lines]), strict=True):
         finite = np.flatnonzero(np.isfinite(line.log10))
+        if len(finite) == 1:  # a line of one point would not be seen
+            row = (f"{line.name}: {plain(float(line.log10[finite[0]]))}", int(finite[0]), float(line.log10[finite[0]]))
+            for column, value in zip(points.values(), (*row, colour), strict=True):
+                column.append(value)
         if line.half is not None and np.isfinite(line.log10[line.half]):
             row = (f"{line.name}: first halved after {line.half}", line.half, float(line.log10[line.half]), colour)
             for column, value in zip(points.values(), row, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -10,6 +11,7 @@ import numpy as np
 from rnnviz.charts.palette import HEX, INK, Scale
 
 _VISIBLE = {" ": "\u2423", "\n": "\u21b5", "\t": "\u21e5", "\r": "\u240d", "": "\u2205"}
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]()#+!|:$<>~&-]")
 STYLE = """
 <style>
 .rv-text {display:flex; flex-wrap:wrap; row-gap:10px; font:600 16px/1.35 ui-monospace,"DejaVu Sans Mono",monospace}
@@ -21,6 +23,11 @@ STYLE = """
 .rv-unknown {text-decoration:underline wavy 2px; text-underline-offset:3px; outline:1px dashed currentColor}
 </style>
 """
+
+
+def as_text(name: str) -> str:
+    """Return a name so that Markdown shows it as it is."""
+    return _MARKDOWN.sub(r"\\\g<0>", name)
 
 
 def visible(token: str) -> str:

@@ -26,8 +26,8 @@ def render() -> None:
     view = st.segmented_control("View", list(_VIEWS), key=session.default("keep_gradient_view", "Decay"), required=True)
     if view not in _WITHOUT_TEXT:
         st.write(
-            "The loss sits at the end of your text. How strongly does the network's state at each earlier step still "
-            "reach it? Where the line has fallen, next to nothing from that step can be learned."
+            "The loss sits at the end of your text, or where you put it. How strongly does the network's state at each "
+            "earlier step still reach it? Where the line has fallen, next to nothing from that step can be learned."
         )
         text = st.text_area("Text", key=session.default(TEXT, EXAMPLE), height=90)
         if not text.strip():

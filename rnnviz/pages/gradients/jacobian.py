@@ -6,14 +6,18 @@ import numpy as np
 import streamlit as st
 
 from rnnviz import session
+from rnnviz.analysis.gradients import half_life
 from rnnviz.analysis.jacobians import JacobianNorms, jacobian_norms, step_jacobian
 from rnnviz.analysis.losses import split
 from rnnviz.analysis.spectrum import Spectrum, spectrum
 from rnnviz.analysis.unrolled import unroll
+from rnnviz.cells import CELLS
 from rnnviz.charts.decay import Line, decay_chart
+from rnnviz.charts.text import as_text
 from rnnviz.charts.warmup import eigenvalue_chart
 from rnnviz.network import Network
-from rnnviz.pages.gradients.networks import Choice, about, beside, pick
+from rnnviz.pages.gradients.decay import written
+from rnnviz.pages.gradients.networks import Choice, about, beside, pick, pick_state, say_without
 from rnnviz.subjects import jacobian_seconds
 
 _MOST_DECOMPOSED = 60
@@ -32,48 +36,49 @@ def render() -> None:
 
 def _draw(choice: Choice) -> None:
     one, two = st.columns(2)
-    state = one.segmented_control(
-        "State",
-        ["hidden", "cell"],
-        key=session.default("keep_gradient_state", "hidden"),
-        format_func=lambda name: f"{name} state",
-        required=True,
-    )
+    with one:
+        state, symbol = pick_state()
     norm = two.segmented_control(
         "Norm", [_SPECTRAL, _FROBENIUS], key=session.default("keep_gradient_norm", _SPECTRAL), required=True
     )
-    _products(choice, state, norm)
+    _products(choice, state, symbol, norm)
     _eigenvalues(choice)
 
 
-def _products(choice: Choice, state: str, norm: str) -> None:
+def _products(choice: Choice, state: str, symbol: str, norm: str) -> None:
     found: list[JacobianNorms] = []
-    for subject in choice.subjects:
-        every = -(-subject.steps // _MOST_DECOMPOSED)
-        result = session.asked(jacobian_norms, subject, jacobian_seconds(subject, every), every=every)
-        if result is not None and state in result.log10_spectral:
+    subjects = [s for s in choice.subjects if state in CELLS[s.config.cell_type].states]
+    if not subjects:
+        say_without(state)
+        return
+    each = [-(-subject.steps // _MOST_DECOMPOSED) for subject in subjects]
+    seconds = [jacobian_seconds(subject, every) for subject, every in zip(subjects, each, strict=True)]
+    for subject, every, long in zip(subjects, each, seconds, strict=True):
+        result = session.asked(jacobian_norms, subject, long, sum(seconds), every=every)
+        if result is not None:
             found.append(result)
     if not found:
-        st.info("None of the networks measured has this state.")
         return
     lines = []
     for result in found:
         sizes = (result.log10_spectral if norm == _SPECTRAL else result.log10_frobenius)[state][::-1]
         left_out = np.arange(len(sizes)) % -(-len(sizes) // _MOST_DECOMPOSED) != 0
         skipped = left_out if norm == _SPECTRAL else None
-        lines.append(Line(result.label, sizes, result.tokens[::-1], skipped=skipped))
-    symbol = "h" if state == "hidden" else "c"
+        life = written(half_life(sizes if skipped is None else np.where(skipped, np.nan, sizes)))
+        lines.append(Line(result.label, sizes, result.tokens[::-1], life=life, skipped=skipped))
     title = f"Jacobian \u2202 {symbol}_T / \u2202 {symbol}\u209c, {norm}"
-    other = "" if state == "hidden" else "; h\u209c held fixed"
+    other = {"hidden": "; LSTM: c\u209c held fixed", "cell": "; h\u209c held fixed"}[state]
     st.vega_lite_chart(spec=decay_chart(lines, title, f"top layer, its own recurrence{other}"), width="stretch")
     for result in found:
         if result.overflow is not None:
-            st.warning(f"{result.label}: the state overflowed at step {result.overflow + 1}.")
-    st.caption(
-        "No loss takes part here: the spectral norm is the most that any nudge of one state can move the last one, the "
-        "Frobenius norm counts all directions. Above 1 some nudge grows on its way; look where each line crosses 1 and "
-        "how steeply it falls."
-    )
+            st.warning(f"{as_text(result.label)}: the state overflowed at step {result.overflow + 1}.")
+    told = {
+        _SPECTRAL: "the spectral norm is the most that any nudge of one state can move the last one. Above 1 some "
+        "nudge grows on its way; look where each line crosses 1 and how steeply it falls.",
+        _FROBENIUS: "the Frobenius norm counts all directions together, so it begins at the root of the number of "
+        "units and not at 1. Look how steeply each line falls; whether a nudge grows only the spectral norm tells.",
+    }
+    st.caption(f"No loss takes part here: {told[norm]}")
     st.caption(about(choice))
 
 
@@ -90,7 +95,7 @@ def _eigenvalues(choice: Choice) -> None:
     step = st.number_input("Step", 1, most, key=key)
     found: Spectrum | None = session.measured(_step_spectrum, subject, time=step - 1)
     if found is None:
-        st.warning(f"{subject.label}: the state is no longer a finite number at step {step}.")
+        st.warning(f"{as_text(subject.label)}: the state is no longer a finite number at step {step}.")
         return
     picture, told = st.columns([1, 1])
     picture.altair_chart(
@@ -99,8 +104,8 @@ def _eigenvalues(choice: Choice) -> None:
     told.caption(
         "Each point is an eigenvalue of the Jacobian of one step, the network being where your text has brought it. "
         "Inside the unit circle a direction fades at this step, outside it grows. Look how many lie near the circle: "
-        "an LSTM's open forget gates put half of its eigenvalues there, a tanh RNN's flattened slopes pull all of its "
-        "own inwards."
+        "an LSTM has as many more for its cell state, near the values of its forget gates, so that a higher forget "
+        "bias moves them outwards; a tanh RNN's flattened slopes pull all of its own inwards."
     )
     told.caption(f"Largest modulus {found.radius:.4f}, measured on your text at step {step}.")
 

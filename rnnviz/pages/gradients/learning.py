@@ -156,7 +156,7 @@ def _results(config: DistanceConfig | None) -> None:
     several = len(shown.seeds) > 1
     st.caption(
         "Look for the distance at which a line falls to the dotted one, which guessing reaches: where the gradient "
-        "from step 0 has vanished, the first symbol cannot be learned. "
+        "from step 0 has vanished, the first symbol cannot be learned (a ReLU may also fail by exploding or dying). "
         + (
             "The line is the mean of the seeds, small points are the seeds, and bars go from the lowest to the highest."
             if several

@@ -10,11 +10,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from rnnviz import session
+from rnnviz.charts.text import as_text
 from rnnviz.components.knobs import Knob, knobs
 from rnnviz.config import CELL_LABELS
 from rnnviz.errors import ModelNotFoundError, RnnvizError
 from rnnviz.initial import RECIPES, Start
-from rnnviz.subjects import LONGEST_GRADIENT, Subject, Window, fresh_subject, trained_subject
+from rnnviz.subjects import LONGEST_GRADIENT, Subject, Window, fresh_subject, label_of, trained_subject
 
 TEXT = "keep_gradient_text"
 EXAMPLE = (
@@ -55,7 +56,7 @@ class Settings:
     @property
     def labels(self) -> list[str]:
         """What the networks are called, untrained ones first."""
-        return [*(CELL_LABELS[cell] for cell in self.cells), *self.names]
+        return [*(CELL_LABELS[cell] for cell in self.cells), *map(label_of, self.names)]
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,8 @@ def turned(settings: Settings) -> Choice:
         [partial(fresh_subject, window, cell, settings.size, settings.layers, start) for cell in settings.cells],
         {name: partial(_trained, window, name) for name in settings.names},
     )
+    if not any(subject.key[0] == "fresh" for subject in subjects):
+        settings = replace(settings, cells=())
     return Choice(tuple(subjects), settings, start, window)
 
 
@@ -173,24 +176,26 @@ def _names() -> list[str]:
 
 
 def _subjects(fresh: list[Callable[[], Subject]], trained: dict[str, Callable[[], Subject]]) -> list[Subject]:
-    """Make the subjects; a model that cannot read the text is told of and left out, unless it stands alone.
+    """Make the subjects; what cannot read the text is told of and left out.
 
     Raises:
         RnnvizError: None is left.
     """
-    subjects = [make() for make in fresh]
-    for name, make in trained.items():
+    subjects, troubles = [], []
+    for name, make in [*(("Untrained networks", make) for make in fresh[:1]), *trained.items()]:
         try:
-            subjects.append(make())
+            subjects += [one() for one in fresh] if make in fresh else [make()]
         except RnnvizError as error:
-            if not subjects and len(trained) == 1:
-                raise
-            st.warning(f"{name}: {error}")
+            troubles.append((name, error))
+    if troubles and not subjects:
+        raise troubles[0][1]
+    for name, error in troubles:
+        st.warning(f"{as_text(name)}: {error}")
     return subjects
 
 
 def _trained(window: Window, name: str) -> Subject:
-    return trained_subject(window, session.load_model(name))
+    return trained_subject(window, session.load_model(name), name)
 
 
 def about(choice: Choice) -> str:
@@ -199,10 +204,37 @@ def about(choice: Choice) -> str:
     if choice.fresh:
         what = "network is one random draw" if len(choice.fresh) == 1 else "networks are one random draw each"
         parts.append(f"The untrained {what}, seed {choice.start.seed}, and read characters.")
-    cut = [f"{s.label} {s.steps:,} of {s.whole:,}" for s in choice.subjects if s.steps < s.whole - 1]
+    cut = [f"{as_text(s.label)} {s.steps:,} of {s.whole:,}" for s in choice.subjects if len(s.ids) < s.whole]
     if cut:
         parts.append(f"Steps read: {', '.join(cut)}.")
+    if strange := [f"{as_text(s.label)} {sum(s.unknown)}" for s in choice.subjects if any(s.unknown)]:
+        parts.append(f"Tokens never seen in training, read as \u201cunknown\u201d: {', '.join(strange)}.")
     return " ".join(parts)
+
+
+def layers_of(name: str) -> int:
+    """Return how many layers a trained model has; 1 where it cannot be read."""
+    try:
+        return session.load_model(name).config.num_layers
+    except RnnvizError:
+        return 1
+
+
+def pick_state() -> tuple[str, str]:
+    """Ask which state; returns its name and its letter."""
+    state = st.segmented_control(
+        "State",
+        ["hidden", "cell"],
+        key=session.default("keep_gradient_state", "hidden"),
+        format_func=lambda name: f"{name} state",
+        required=True,
+    )
+    return state, "h" if state == "hidden" else "c"
+
+
+def say_without(state: str) -> None:
+    """Say that none of the networks has a state."""
+    st.info(f"None of these networks has a {state} state: choose an LSTM, or the hidden state.")
 
 
 def pick(choice: Choice, label: str, key: str, subjects: Sequence[Subject] | None = None) -> Subject:

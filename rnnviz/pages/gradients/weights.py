@@ -10,6 +10,7 @@ from rnnviz.analysis.gradients import gradient_decay
 from rnnviz.analysis.weight_gradients import Truncation, WeightGradient, gradient_norms, truncation, weight_gradient
 from rnnviz.charts.decay import Line, decay_chart
 from rnnviz.charts.gradients import clipping_chart, share_chart, truncation_chart
+from rnnviz.charts.text import as_text
 from rnnviz.components.knobs import Knob, knobs
 from rnnviz.network import Network
 from rnnviz.pages.gradients.networks import Choice, about, beside
@@ -45,13 +46,16 @@ def _shares(choice: Choice) -> None:
     subtitle = "Frobenius norm of the part of dL/dW_hh from each step, loss at the end, top layer"
     st.vega_lite_chart(spec=decay_chart(lines, "Each step's part of the weights' gradient", subtitle), width="stretch")
     usable = [one for one in found if np.isfinite(one.share).all()]
+    for one in found:
+        if one not in usable:
+            st.warning(f"{as_text(one.label)}: the gradient of W_hh is zero or beyond any number: it has no shares.")
     if usable:
         shares = {one.label: one.share[::-1] for one in usable}
         st.altair_chart(share_chart(shares, {one.label: one.tokens[::-1] for one in usable}), width="stretch")
     st.caption(
         "One matrix serves every step, so its gradient is a sum over steps. Look how soon the lower chart reaches "
         "100 %: what lies further back has no say in how the weights change. A part may point against the sum: the "
-        "line then falls, and may pass 100 % before. The first step's part is zero, since the state before it is."
+        "line then falls, and may pass 100 % before. The first step's part is zero where the state before it is."
     )
 
 
@@ -60,6 +64,9 @@ def _truncated(choice: Choice) -> None:
     powers = [2**i for i in range(LONGEST_GRADIENT.bit_length()) if 2**i < LONGEST_GRADIENT]
     windows = tuple(sorted({*powers, window}))
     found: list[Truncation] = [session.measured(_truncation, s, windows=windows) for s in choice.subjects]
+    for one in found:
+        if not np.isfinite(one.missing).all():
+            st.warning(f"{as_text(one.label)}: the gradient of W_hh is zero or beyond any number: nothing to compare.")
     st.altair_chart(truncation_chart(found, window), width="stretch")
     at = [one.windows.index(window) for one in found]
     st.dataframe(
@@ -104,7 +111,9 @@ def _clipped(choice: Choice) -> None:
     if finite:
         st.altair_chart(clipping_chart(finite, limit), width="stretch")
     for name in norms.keys() - finite.keys():
-        st.warning(f"{name}: the gradient's norm is {norms[name]}: it overflowed, and clipping cannot mend that.")
+        st.warning(
+            f"{as_text(name)}: the gradient's norm is {norms[name]}: it overflowed, and clipping cannot mend that."
+        )
     for name, norm in finite.items():
         if norm > limit:
             st.text(f"{name}: {norm:.4g} is scaled by {limit / norm:.3g}; the direction stays.")
