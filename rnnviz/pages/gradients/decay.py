@@ -170,7 +170,8 @@ def _guides(
         note = (
             f"{as_text(subject.label)}: \u03bb = {found.spectral_radius:.3f} is the spectral radius (largest "
             f"|eigenvalue|) of {what}, what would rule if every slope were 1; the upper bound is "
-            f"{found.factor:.3f}\u1d4f, from the largest singular value of W_hh, {found.singular_value:.3f}, and the activation's largest slope. "
+            f"{found.factor:.3f}\u1d4f, from the largest singular value of W_hh, {found.singular_value:.3f}, and the "
+            "activation's largest slope. "
         )
     if decay.direct is not None and (state == "cell" or "cell" not in decay.log10_norms):
         lines["kept by the gates alone"] = decay.direct[::-1]
