@@ -97,17 +97,16 @@ def _eigenvalues(choice: Choice) -> None:
     if found is None:
         st.warning(f"{as_text(subject.label)}: the state is no longer a finite number at step {step}.")
         return
-    picture, told = st.columns([1, 1])
-    picture.altair_chart(
+    st.altair_chart(
         eigenvalue_chart(found, f"{subject.label}, step {step}", "Eigenvalues of one step"), width="content"
     )
-    told.caption(
+    st.caption(
         "Each point is an eigenvalue of the Jacobian of one step, the network being where your text has brought it. "
         "Inside the unit circle a direction fades at this step, outside it grows. Look how many lie near the circle: "
         "an LSTM has as many more for its cell state, near the values of its forget gates, so that a higher forget "
         "bias moves them outwards; a tanh RNN's flattened slopes pull all of its own inwards."
     )
-    told.caption(f"Largest modulus {found.radius:.4f}, measured on your text at step {step}.")
+    st.caption(f"Largest modulus {found.radius:.4f}, measured on your text at step {step}.")
 
 
 def _rows(size: int, cell_type: str) -> int:
