@@ -165,7 +165,7 @@ def asked(measure: Callable[..., Any], subject: Subject, seconds: float, togethe
         measure: As for `measured`; it also takes `progress`.
         subject: The network and what it reads.
         seconds: About how long it will take.
-        together: About how long it and its neighbours will take.
+        together: About how long it and its quicker neighbours will take.
         **options: Passed on; hashable.
 
     Returns:

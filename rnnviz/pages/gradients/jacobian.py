@@ -54,7 +54,7 @@ def _products(choice: Choice, state: str, symbol: str, norm: str) -> None:
     each = [-(-subject.steps // _MOST_DECOMPOSED) for subject in subjects]
     seconds = [jacobian_seconds(subject, every) for subject, every in zip(subjects, each, strict=True)]
     for subject, every, long in zip(subjects, each, seconds, strict=True):
-        result = session.asked(jacobian_norms, subject, long, sum(seconds), every=every)
+        result = session.asked(jacobian_norms, subject, long, sum(s for s in seconds if s <= long), every=every)
         if result is not None:
             found.append(result)
     if not found:

@@ -61,7 +61,9 @@ def _integrated(choice: Choice) -> None:
     seconds = [integrated_seconds(subject, POINTS) for subject in choice.subjects]
     for subject, long in zip(choice.subjects, seconds, strict=True):
         with st.spinner("Integrating \u2026"):
-            result = session.asked(integrated_gradients, subject, long, sum(seconds), points=POINTS)
+            result = session.asked(
+                integrated_gradients, subject, long, sum(s for s in seconds if s <= long), points=POINTS
+            )
         if result is not None:
             found.append((subject, result))
     if not found:
@@ -118,7 +120,9 @@ def _triangles(choice: Choice) -> None:
         if state not in CELLS[subject.config.cell_type].states:
             continue
         drawn = True
-        found: GradientTriangle | None = session.asked(gradient_triangle, subject, long, sum(seconds), every=every)
+        found: GradientTriangle | None = session.asked(
+            gradient_triangle, subject, long, sum(s for s in seconds if s <= long), every=every
+        )
         if found is None:
             continue
         sources = found.positions
