@@ -151,9 +151,12 @@ def measured(measure: Callable[..., Any], subject: Subject, **options: Any) -> A
         subject: The network and what it reads.
         **options: Passed on; hashable.
     """
-    return _measured(
-        measure, subject, f"{measure.__module__}.{measure.__name__}", subject.key, tuple(sorted(options.items()))
-    )
+    return _measured(measure, subject, _what(measure, subject, options))
+
+
+def _what(measure: Callable[..., Any], subject: Subject, options: dict[str, Any]) -> tuple:
+    """Return what tells one measurement from another."""
+    return f"{measure.__module__}.{measure.__name__}", subject.key, tuple(sorted(options.items()))
 
 
 def asked(measure: Callable[..., Any], subject: Subject, seconds: float, together: float, **options: Any) -> Any:
@@ -174,7 +177,7 @@ def asked(measure: Callable[..., Any], subject: Subject, seconds: float, togethe
     if together <= LONG:
         return measured(measure, subject, **options)
     kept = st.session_state.setdefault("gradient_asked", {})
-    key = (measure.__name__, subject.key, tuple(sorted(options.items())))
+    key = _what(measure, subject, options)
     if key in kept:
         return kept[key]
     if not st.button(f"Measure {subject.label}: takes about {max(1, seconds):.0f} seconds", key=f"ask_{hash(key)}"):
@@ -197,6 +200,6 @@ def asked(measure: Callable[..., Any], subject: Subject, seconds: float, togethe
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def _measured(_measure: Callable[..., Any], _subject: Subject, name: str, key: tuple, options: tuple) -> Any:
+def _measured(_measure: Callable[..., Any], _subject: Subject, what: tuple) -> Any:
     with _MEASURING:
-        return _measure(_subject.make(), _subject.ids, _subject.tokens, _subject.label, **dict(options))
+        return _measure(_subject.make(), _subject.ids, _subject.tokens, _subject.label, **dict(what[-1]))

@@ -105,17 +105,17 @@ def launch_browser(launch_browser):
 
 
 @contextmanager
-def start_app(port: int | None = None) -> Iterator[tuple[str, subprocess.Popen]]:
-    """Run the app as the README says; gives its address and its process once it answers."""
+def start_app(port: int | None = None, script: str = "app.py") -> Iterator[tuple[str, subprocess.Popen]]:
+    """Run the app as the README says, or another script from here; gives its address and process once it answers."""
     if port is None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)]
     command += ["--server.headless", "true", "--server.address", "127.0.0.1"]
-    url = f"http://127.0.0.1:{port}"
+    url, paths = f"http://127.0.0.1:{port}", {**os.environ, "PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryFile("w+") as log:
-        server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(command, cwd=ROOT, env=paths, stdout=log, stderr=subprocess.STDOUT)
         try:
             for _ in range(240):
                 try:

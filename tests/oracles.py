@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from rnnviz.config import ModelConfig
+from rnnviz.config import POOLINGS, ModelConfig
 from rnnviz.network import Network
 
+TASKS = ("language_model", *POOLINGS)
+CASES = [("language_model", 1), ("language_model", 2), ("last", 1), ("mean", 2), ("max", 1)]
 LENGTH, UNITS = 12, 6
 Nudges = Mapping[tuple[int, int, int], Tensor]
 """(layer, time, state) -> what is added to that state once it is there; an LSTM's h_t follows its nudged c_t."""
@@ -175,3 +177,9 @@ def snapshot(network: Network) -> Callable[[], bool]:
 
     before = list(seen())
     return lambda: before == list(seen())
+
+
+def task_network(cell_type: str, task: str, layers: int = 2, **settings: object) -> Network:
+    """A language model, or a classifier with the pooling named."""
+    shape = {} if task == "language_model" else {"task": "classifier", "pooling": task}
+    return make_network(cell_type, layers, **shape, **settings)

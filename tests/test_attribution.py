@@ -9,26 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnviz.analysis.attribution import Attribution, input_gradients, integrated_gradients
-from rnnviz.config import CELL_TYPES, POOLINGS
+from rnnviz.config import CELL_TYPES
 from rnnviz.errors import ConfigError, TextError
 from rnnviz.network import Network
 from tests.oracles import (
+    CASES,
+    TASKS,
     gradients,
     keeps_denormals,
     make_network,
     snapshot,
     some_ids,
+    task_network,
     unrolled,
     zero_input_chain,
 )
-
-TASKS = ("language_model", *POOLINGS)
-CASES = [("language_model", 1), ("language_model", 2), ("last", 1), ("mean", 2), ("max", 1)]
-
-
-def _network(cell_type: str, task: str, layers: int = 2, **settings: object) -> Network:
-    shape = {} if task == "language_model" else {"task": "classifier", "pooling": task}
-    return make_network(cell_type, layers, **shape, **settings)
 
 
 def _log_probability(network: Network, vectors: torch.Tensor, answer: int) -> float:
@@ -38,7 +33,7 @@ def _log_probability(network: Network, vectors: torch.Tensor, answer: int) -> fl
 @pytest.mark.parametrize(("task", "layers"), CASES)
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
 def test_input_gradients_agree_with_autograd(cell_type: str, task: str, layers: int) -> None:
-    network, ids = _network(cell_type, task, layers, learned_initial_state=True), some_ids()
+    network, ids = task_network(cell_type, task, layers, learned_initial_state=True), some_ids()
     read = ids[:-1] if task == "language_model" else ids
     graph = unrolled(network, read)
     for position in (None, 6):
@@ -85,7 +80,7 @@ def _by_hand(network: Network, ids: np.ndarray, answer: int, points: int = 12) -
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
 def test_integrated_gradients_agree_with_the_integral(cell_type: str, layers: int) -> None:
     task = TASKS[CELL_TYPES.index(cell_type) % 4]
-    network, ids = _network(cell_type, task, layers, learned_initial_state=True), some_ids(6)
+    network, ids = task_network(cell_type, task, layers, learned_initial_state=True), some_ids(6)
     found = integrated_gradients(network, ids, target=1, points=12)
     read, answer = (ids[:-1], int(ids[-1])) if task == "language_model" else (ids, 1)
     assert np.allclose(found.values, _by_hand(network, read, answer), rtol=1e-7, atol=1e-10)
@@ -105,7 +100,7 @@ def _is_complete(found: Attribution, network: Network, read: np.ndarray, gap: fl
 def test_the_parts_make_up_the_difference(cell_type: str, second: bool) -> None:
     """A ReLU's and a maximum's kinks cost the integral digits; smooth cells have nearly none to lose."""
     task = TASKS[(CELL_TYPES.index(cell_type) + 2 * second + 1) % 4]
-    network, ids = _network(cell_type, task), some_ids(8)
+    network, ids = task_network(cell_type, task), some_ids(8)
     read = ids[:-1] if task == "language_model" else ids
     gap = 0.2 if cell_type == "rnn_relu" or task == "max" else 1e-5
     _is_complete(integrated_gradients(network, ids, target=0, points=20), network, read, gap)

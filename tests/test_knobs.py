@@ -2,15 +2,7 @@
 
 import json
 import math
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -18,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
 from rnnviz.components.knobs import Knob, knobs
-from tests.conftest import ROOT
+from tests.conftest import start_app
 
 SLOW = 60_000
 RADIUS = Knob("radius", "Spectral radius", 0.01, 10, 0.25, 1, logarithmic=True)
@@ -217,29 +209,8 @@ def knobs_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an app of two pages, one with sliders."""
     script = tmp_path_factory.mktemp("knobs") / "pages.py"
     script.write_text(PAGES)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
-    command += ["--server.headless", "true", "--server.address", "127.0.0.1"]
-    url = f"http://127.0.0.1:{port}"
-    with Path(script.parent / "log").open("w+") as log:
-        paths = {"PYTHONPATH": str(ROOT)}
-        server = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **paths}, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            for _ in range(240):
-                try:
-                    urllib.request.urlopen(f"{url}/_stcore/health", timeout=1)
-                    break
-                except (urllib.error.URLError, OSError):
-                    time.sleep(0.25)
-            else:
-                log.seek(0)
-                pytest.fail(f"the app did not start: {log.read()[-2000:]}")
-            yield url
-        finally:
-            server.terminate()
-            server.wait(timeout=20)
+    with start_app(script=str(script)) as (url, _):
+        yield url
 
 
 @pytest.fixture

@@ -8,11 +8,13 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from rnnviz.analysis.weight_gradients import gradient_norms, truncation, weight_gradient
-from rnnviz.config import CELL_TYPES, POOLINGS
+from rnnviz.config import CELL_TYPES
 from rnnviz.errors import ConfigError, TextError
 from rnnviz.network import Network, detach
 from tests.oracles import (
+    CASES,
     LENGTH,
+    TASKS,
     Graph,
     error_at_state,
     gradients,
@@ -20,18 +22,10 @@ from tests.oracles import (
     make_network,
     snapshot,
     some_ids,
+    task_network,
     unrolled,
     zero_input_chain,
 )
-
-TASKS = ("language_model", *POOLINGS)
-CASES = [("language_model", 1), ("language_model", 2), ("last", 1), ("mean", 2), ("max", 1)]
-
-
-def _network(cell_type: str, task: str, layers: int = 2, **settings: object) -> Network:
-    """A language model, or a classifier with the pooling named."""
-    shape = {} if task == "language_model" else {"task": "classifier", "pooling": task}
-    return make_network(cell_type, layers, **shape, **settings)
 
 
 def _parts(graph: Graph, position: int, answer: int, layer: int) -> np.ndarray:
@@ -43,7 +37,7 @@ def _parts(graph: Graph, position: int, answer: int, layer: int) -> np.ndarray:
 @pytest.mark.parametrize(("task", "layers"), CASES)
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
 def test_the_parts_agree_with_a_matrix_of_its_own_at_every_step(cell_type: str, task: str, layers: int) -> None:
-    network, ids = _network(cell_type, task, layers, learned_initial_state=layers == 2), some_ids()
+    network, ids = task_network(cell_type, task, layers, learned_initial_state=layers == 2), some_ids()
     read = ids[:-1] if task == "language_model" else ids
     graph = unrolled(network, read)
     for position, layer in {(None, -1), (6, 0)}:
@@ -115,7 +109,7 @@ def _truncated(network: Network, read: np.ndarray, answers: np.ndarray, window: 
 @pytest.mark.parametrize(("task", "layers"), CASES)
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
 def test_truncation_agrees_with_training_window_by_window(cell_type: str, task: str, layers: int) -> None:
-    network, ids = _network(cell_type, task, layers, learned_initial_state=layers == 2), some_ids(9)
+    network, ids = task_network(cell_type, task, layers, learned_initial_state=layers == 2), some_ids(9)
     read, answers = (ids[:-1], ids[1:]) if task == "language_model" else (ids, np.full(len(ids), 1))
     results = [truncation(network, ids, [5, 2, 2, 99], "name", 1, layer=layer) for layer in range(layers)]
     full = _truncated(network, read, answers, len(read))
@@ -152,7 +146,7 @@ def test_windows_are_at_least_one_step(windows: list[int]) -> None:
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
 def test_norms_agree_with_a_training_step(cell_type: str, task: str) -> None:
     both = task == "max"
-    network = _network(cell_type, task, learned_initial_state=True, padding_index=0, bidirectional=both)
+    network = task_network(cell_type, task, learned_initial_state=True, padding_index=0, bidirectional=both)
     ids = some_ids()
     found = gradient_norms(network, ids, 2)
     exact = network.double()

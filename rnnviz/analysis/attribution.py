@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
-from rnnviz.analysis.losses import losses, split
+from rnnviz.analysis.losses import losses, reading
 from rnnviz.analysis.unrolled import Progress, log10_norms, no_denormals, pull_back, unheard, unroll
 from rnnviz.errors import ConfigError
 from rnnviz.network import Network
@@ -62,9 +62,9 @@ def input_gradients(
         ConfigError: The network is bidirectional.
         TextError: There are fewer tokens than a loss needs.
     """
-    read, answers = split(network.config, ids, target)
-    last = len(read) - 1 if position is None else min(max(position, 0), len(read) - 1)
-    run = unroll(network, read[: last + 1])
+    read, answers, shown = reading(network.config, ids, tokens, target, position)
+    last = len(read) - 1
+    run = unroll(network, read)
     loss = losses(run, answers, [last])
     weight = run.layers[0].weights.weight_ih
     found, exponents = [], []
@@ -73,11 +73,8 @@ def input_gradients(
             found.append(step.layers[0].inputs[0])
             exponents.append(step.exponents[0, 0])
     norms = log10_norms(torch.stack(found[::-1]) @ weight, torch.stack(exponents[::-1]))
-    shown = [str(i) for i in read] if tokens is None else list(tokens)
     answer = int(run.logits[-1].argmax()) if answers is None else int(answers[last])
-    return InputGradients(
-        label or network.config.cell_type, tuple(shown[: last + 1]), norms, answer, float(loss.nats[0])
-    )
+    return InputGradients(label or network.config.cell_type, shown, norms, answer, float(loss.nats[0]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,10 +133,10 @@ def integrated_gradients(
 
     if network.config.bidirectional:
         raise ConfigError("A bidirectional network reads the end first, so its gradient has no single direction back.")
-    read, answers = split(network.config, ids, target)
-    last = len(read) - 1 if position is None else min(max(position, 0), len(read) - 1)
+    read, answers, shown = reading(network.config, ids, tokens, target, position)
+    last = len(read) - 1
     exact = copy.deepcopy(network).double().cpu().eval().requires_grad_(False)
-    vectors = exact.embedding(torch.from_numpy(np.array(read[: last + 1])))[None]
+    vectors = exact.embedding(torch.from_numpy(np.array(read)))[None]
     zeros = torch.zeros_like(vectors)
     answer = int(_log_probabilities(exact, vectors)[0].argmax()) if answers is None else int(answers[last])
 
@@ -156,10 +153,9 @@ def integrated_gradients(
     )
     values = found.sum(dim=2)[0].detach().numpy()
     ends = [float(score(x)[0]) for x in (vectors, zeros)]
-    shown = [str(i) for i in read] if tokens is None else list(tokens)
     return Attribution(
         label or network.config.cell_type,
-        tuple(shown[: last + 1]),
+        shown,
         values,
         answer,
         ends[0],

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnviz.analysis.losses import losses, split
+from rnnviz.analysis.losses import losses, reading
 from rnnviz.analysis.single import pull_one
 from rnnviz.analysis.unrolled import Progress, Unrolled, log10_norms, no_denormals, pull_back, unheard, unroll
 from rnnviz.cells import Weights
@@ -131,9 +131,9 @@ def gradient_decay(
         ConfigError: The network is bidirectional.
         TextError: There are fewer tokens than a loss needs.
     """
-    read, answers = split(network.config, ids, target)
-    last = len(read) - 1 if position is None else min(max(position, 0), len(read) - 1)
-    run = unroll(network, read[: last + 1], precision)
+    read, answers, shown = reading(network.config, ids, tokens, target, position)
+    last = len(read) - 1
+    run = unroll(network, read, precision)
     loss = losses(run, answers, [last])
     names = network.cell.states
     found, exponents = [], []
@@ -143,14 +143,13 @@ def gradient_decay(
             exponents.append(step.exponents)
     vectors = torch.from_numpy(np.array(found[::-1]))  # (time, layer, state, unit)
     table = log10_norms(vectors, torch.tensor(exponents[::-1], dtype=torch.float64)[..., None])
-    shown = [str(i) for i in read] if tokens is None else list(tokens)
     return GradientDecay(
         label or network.config.cell_type,
         network.config.cell_type,
         {name: table[:, :, s] for s, name in enumerate(names)},
         _direct(run, vectors[-1, -1, -1]),
         float(loss.nats[0]),
-        tuple(shown[: last + 1]),
+        shown,
         run.overflow,
         precision,
     )
@@ -267,7 +266,7 @@ def gradient_triangle(
         ConfigError: The network is bidirectional.
         TextError: There are fewer tokens than a loss needs.
     """
-    read, answers = split(network.config, ids, target)
+    read, answers, shown = reading(network.config, ids, tokens, target)
     run = unroll(network, read)
     loss = losses(run, answers, range(len(read) - 1, -1, -every))
     rows, names = len(loss.positions), network.cell.states
@@ -277,11 +276,10 @@ def gradient_triangle(
             for s, vectors in enumerate(step.layers[layer].total):
                 table[s, : len(vectors), step.time] = log10_norms(vectors, step.exponents[layer])
             progress(1 - step.time / len(read))
-    shown = [str(i) for i in read] if tokens is None else list(tokens)
     return GradientTriangle(
         label or network.config.cell_type,
         {name: part[::-1] for name, part in zip(names, table, strict=True)},
         loss.positions.numpy()[::-1],
         loss.nats.numpy()[::-1],
-        tuple(shown[: len(read)]),
+        shown,
     )

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from rnnviz.analysis.backward import DERIVATIVES
 from rnnviz.analysis.gradients import half_life
-from rnnviz.analysis.losses import split
+from rnnviz.analysis.losses import reading
 from rnnviz.analysis.unrolled import LOG10_OF_2, RESCALE_EVERY, Progress, Unrolled, no_denormals, unheard, unroll
 from rnnviz.cells import State
 from rnnviz.network import Network
@@ -127,7 +127,7 @@ def jacobian_norms(
         ConfigError: The network is bidirectional.
         TextError: There are fewer tokens than a loss needs.
     """
-    read, _ = split(network.config, ids)
+    read, _, shown = reading(network.config, ids, tokens)
     run = unroll(network, read)
     names, length = network.cell.states, len(read)
     spectral = {name: np.full(length, np.nan) for name in names}
@@ -144,13 +144,12 @@ def jacobian_norms(
                 _decompose(waiting, spectral)
                 waiting = []
             progress(1 - product.time / length)
-    shown = [str(i) for i in read] if tokens is None else list(tokens)
     return JacobianNorms(
         label or network.config.cell_type,
         network.config.cell_type,
         spectral,
         frobenius,
-        tuple(shown[:length]),
+        shown,
         run.overflow,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,7 +23,6 @@ class Losses:
     Attributes:
         positions: int64 (row,), the step after which each loss is taken, the last first.
         nats: (row,), each loss.
-        at_head: (row, output), d loss / d logits.
         at_state: (row, unit), d loss / d what the head reads.
         share: (row, time), the part of `at_state` that enters each step's top hidden state directly; max pooling
             decides unit by unit, see `winners`.
@@ -31,7 +31,6 @@ class Losses:
 
     positions: Tensor
     nats: Tensor
-    at_head: Tensor
     at_state: Tensor
     share: Tensor
     winners: Tensor | None
@@ -54,28 +53,49 @@ class Losses:
         return enter
 
 
-def split(config: ModelConfig, ids: np.ndarray, target: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:
+class Reading(NamedTuple):
+    """What a network reads of a text before a loss.
+
+    Attributes:
+        ids: int64 (time,), up to the loss.
+        answers: int64 (time,), the right answer after each step: for a language model the next id, for a classifier
+            the class asked for; None where no class is.
+        tokens: (time,), what was read, for people to see.
+    """
+
+    ids: np.ndarray
+    answers: np.ndarray | None
+    tokens: tuple[str, ...]
+
+
+def reading(
+    config: ModelConfig,
+    ids: np.ndarray,
+    tokens: Sequence[str] | None = None,
+    target: int | None = None,
+    position: int | None = None,
+) -> Reading:
     """Part a text into what a network reads and what it has to say after each step.
 
     Args:
         config: The network's.
         ids: int64 (time,).
+        tokens: What the ids stand for; None for the ids themselves.
         target: The class of a classifier's loss.
-
-    Returns:
-        What is read, int64 (time,); and the right answers, int64 (time,): for a language model the next ids, for a
-        classifier the class at every step, or None where no class is given.
+        position: The step, from 0, after which the loss is taken, within the text; None for the last.
 
     Raises:
         TextError: There are fewer tokens than a loss needs.
     """
-    if config.task == "language_model":
-        if len(ids) < 2:
-            raise TextError("The text is too short for a gradient: type at least two tokens.")
-        return ids[:-1], ids[1:]
-    if len(ids) < 1:
-        raise TextError("The text is too short for a gradient: type at least one word.")
-    return ids, None if target is None else np.full(len(ids), target, dtype=np.int64)
+    ahead = int(config.task == "language_model")
+    if len(ids) < 1 + ahead:
+        raise TextError(f"The text is too short for a gradient: type at least {'two tokens' if ahead else 'one word'}.")
+    steps = len(ids) - ahead
+    if position is not None:
+        steps = min(max(position, 0), steps - 1) + 1
+    answers = None if target is None else np.full(steps, target, dtype=np.int64)
+    shown = [str(i) for i in ids[:steps]] if tokens is None else tokens[:steps]
+    return Reading(ids[:steps], ids[1 : steps + 1] if ahead else answers, tuple(shown))
 
 
 def losses(unrolled: Unrolled, answers: np.ndarray | None, positions: Sequence[int]) -> Losses:
@@ -95,7 +115,7 @@ def losses(unrolled: Unrolled, answers: np.ndarray | None, positions: Sequence[i
     at_head = softmax(logits, dim=1) - one_hot(right, logits.shape[1])
     share, winners = _shares(unrolled, places)
     nats = cross_entropy(logits.double(), right, reduction="none")
-    return Losses(places, nats, at_head, at_head @ unrolled.network.head.weight, share.to(logits.dtype), winners)
+    return Losses(places, nats, at_head @ unrolled.network.head.weight, share.to(logits.dtype), winners)
 
 
 def _shares(unrolled: Unrolled, places: Tensor) -> tuple[Tensor, Tensor | None]:

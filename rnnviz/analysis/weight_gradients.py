@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import get_total_norm
 
 from rnnviz.analysis.backward import recurrent_operands
-from rnnviz.analysis.losses import Losses, losses, split
+from rnnviz.analysis.losses import Losses, losses, reading
 from rnnviz.analysis.unrolled import LOG10_OF_2, Unrolled, log10_norms, no_denormals, pull_back, unroll
 from rnnviz.network import Network
 
@@ -74,9 +74,9 @@ def weight_gradient(
         ConfigError: The network is bidirectional.
         TextError: There are fewer tokens than a loss needs.
     """
-    read, answers = split(network.config, ids, target)
-    last = len(read) - 1 if position is None else min(max(position, 0), len(read) - 1)
-    run = unroll(network, read[: last + 1])
+    read, answers, shown = reading(network.config, ids, tokens, target, position)
+    last = len(read) - 1
+    run = unroll(network, read)
     found, exponents = [], []
     with no_denormals():
         for step in pull_back(run, losses(run, answers, [last]).inject()):
@@ -86,8 +86,7 @@ def weight_gradient(
     inner, inner_logs = _unit(torch.stack(found[::-1]).unflatten(1, operands.shape[1:]), powers)
     operands, operand_logs = _unit(operands, torch.zeros_like(powers))
     products, logs = _inner_products(inner, operands), inner_logs + operand_logs
-    shown = [str(i) for i in read] if tokens is None else list(tokens)
-    return _weight_gradient(products, logs, label or network.config.cell_type, shown[: last + 1])
+    return _weight_gradient(products, logs, label or network.config.cell_type, shown)
 
 
 def _operands(run: Unrolled, layer: int) -> Tensor:
@@ -108,7 +107,7 @@ def _inner_products(inner: Tensor, operands: Tensor) -> np.ndarray:
     return ((a @ a.transpose(1, 2)) * (u @ u.transpose(1, 2))).sum(dim=0).numpy()
 
 
-def _weight_gradient(products: np.ndarray, logs: np.ndarray, label: str, tokens: list[str]) -> WeightGradient:
+def _weight_gradient(products: np.ndarray, logs: np.ndarray, label: str, tokens: tuple[str, ...]) -> WeightGradient:
     """Sum up inner products of parts, each to be multiplied with 10**logs of both."""
     with np.errstate(divide="ignore", invalid="ignore"):
         norms = np.log10(np.diagonal(products)) / 2 + logs
@@ -128,7 +127,7 @@ def _weight_gradient(products: np.ndarray, logs: np.ndarray, label: str, tokens:
             missing,
             np.clip(cosine, -1, 1),
             float(np.log10(np.maximum(whole, 0)) / 2 + shift),
-            tuple(tokens),
+            tokens,
         )
 
 
@@ -186,7 +185,7 @@ def truncation(
     lengths = sorted(set(windows))
     if not lengths or lengths[0] < 1:
         raise ValueError(f"windows: expected lengths of at least 1, got {list(windows)}")
-    read, answers = split(network.config, ids, target)
+    read, answers, _ = reading(network.config, ids, target=target)
     run = unroll(network, read)
     every = range(len(read)) if network.config.task == "language_model" else [len(read) - 1]
     enter = _mean(losses(run, answers, every))
@@ -237,7 +236,7 @@ def gradient_norms(network: Network, ids: np.ndarray, target: int | None = None)
     Raises:
         TextError: There are fewer tokens than a loss needs.
     """
-    read, answers = split(network.config, ids, target)
+    read, answers, _ = reading(network.config, ids, target=target)
     exact = copy.deepcopy(network).double().cpu().eval().requires_grad_(True)
     logits = exact(torch.from_numpy(np.array(read))[None]).logits[0]
     if network.config.task == "language_model":

@@ -8,7 +8,7 @@ import streamlit as st
 from rnnviz import session
 from rnnviz.analysis.gradients import half_life
 from rnnviz.analysis.jacobians import JacobianNorms, jacobian_norms, step_jacobian
-from rnnviz.analysis.losses import split
+from rnnviz.analysis.losses import reading
 from rnnviz.analysis.spectrum import Spectrum, spectrum
 from rnnviz.analysis.unrolled import unroll
 from rnnviz.cells import CELLS
@@ -28,10 +28,7 @@ _LARGEST_EIGEN = 512
 
 def render() -> None:
     """Draw the view."""
-    choice, pictures = beside()
-    if choice.subjects:
-        with pictures:
-            _draw(choice)
+    beside(_draw)
 
 
 def _draw(choice: Choice) -> None:
@@ -114,6 +111,5 @@ def _rows(size: int, cell_type: str) -> int:
 
 
 def _step_spectrum(network: Network, ids: np.ndarray, tokens: object, label: str, *, time: int) -> Spectrum | None:
-    read, _ = split(network.config, ids)
-    matrix = step_jacobian(unroll(network, read), time)
+    matrix = step_jacobian(unroll(network, reading(network.config, ids).ids), time)
     return spectrum(matrix) if np.isfinite(matrix).all() else None

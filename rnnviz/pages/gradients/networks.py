@@ -146,11 +146,14 @@ def framed() -> Frame:
     return Frame(left, pictures, below, settings)
 
 
-def beside() -> tuple[Choice, DeltaGenerator]:
-    """Draw all controls; returns what they say and the place for the view's pictures."""
+def beside(draw: Callable[[Choice], None]) -> None:
+    """Draw all controls, and the view's pictures beside them where a network is chosen."""
     frame = framed()
     with frame.knobs:
-        return turned(frame.settings), frame.pictures
+        choice = turned(frame.settings)
+    if choice.subjects:
+        with frame.pictures:
+            draw(choice)
 
 
 def turned(settings: Settings) -> Choice:

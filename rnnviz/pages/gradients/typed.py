@@ -23,10 +23,7 @@ _NORM, _INTEGRATED, _ALL = "Gradient at each token", "Integrated gradients", "Ev
 
 def render() -> None:
     """Draw the view."""
-    choice, pictures = beside()
-    if choice.subjects:
-        with pictures:
-            _draw(choice)
+    beside(_draw)
 
 
 def _draw(choice: Choice) -> None:

@@ -23,10 +23,7 @@ _LIMIT = Knob("limit", "Clip the norm at", 0.01, 100, 0.05, 0.5, logarithmic=Tru
 
 def render() -> None:
     """Draw the view."""
-    choice, pictures = beside()
-    if choice.subjects:
-        with pictures:
-            _draw(choice)
+    beside(_draw)
 
 
 def _draw(choice: Choice) -> None:
