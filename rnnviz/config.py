@@ -11,7 +11,7 @@ from rnnviz.errors import ConfigError
 
 CELL_TYPES = ("rnn_tanh", "rnn_relu", "lstm", "gru", "gru_textbook", "residual")
 TASKS = ("language_model", "classifier")
-POOLINGS = ("last", "mean", "max")
+POOLINGS = ("last", "mean", "max", "all")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -67,7 +67,13 @@ class ModelConfig(_Settings):
         dropout: Probability, in [0, 1), of zeroing an element of each layer's input and of the head's.
         bidirectional: Also read the text backwards (classifier only).
         learned_initial_state: Learn the state before the first token instead of starting from zero.
-        pooling: How a classifier reads the top layer's states up to a token: the "last" one, their "mean" or "max".
+        recurrent_dropout: Probability, in [0, 1), of zeroing a weight between a layer's states of two steps, anew for
+            each training batch (Merity et al. 2018).
+        pooling: How a classifier reads the top layer's states up to a token: the "last" one, their "mean" or "max", or
+            "all" three side by side (Howard and Ruder 2018).
+        pair_buckets: Rows of a table of vectors for pairs of neighbouring tokens, found by hashing, or 0 for none: what
+            a word does to the next ("not good") is then read off, not pieced together (classifier only).
+        pair_size: Length of a pair's vector, which stands beside the token's own.
         padding_index: The id whose embedding is the zero vector, or None where there is no padding.
         labels: The classes' names, in the order of the logits (classifier only).
 
@@ -88,6 +94,9 @@ class ModelConfig(_Settings):
     pooling: str = "last"
     padding_index: int | None = None
     labels: tuple[str, ...] = ()
+    recurrent_dropout: float = 0.0
+    pair_buckets: int = 0
+    pair_size: int = 8
 
     def __post_init__(self) -> None:
         _require(self.task in TASKS, f"task must be one of {', '.join(TASKS)}, got {self.task!r}.")
@@ -97,11 +106,13 @@ class ModelConfig(_Settings):
         _require(self.pooling in POOLINGS, f"pooling must be one of {', '.join(POOLINGS)}, got {self.pooling!r}.")
         for name in ("vocab_size", "num_outputs", "embedding_size", "hidden_size", "num_layers"):
             _positive_int(name, getattr(self, name))
-        is_number = isinstance(self.dropout, int | float) and not isinstance(self.dropout, bool)
-        _require(
-            is_number and 0 <= self.dropout < 1,
-            f"dropout must be at least 0 and less than 1, got {self.dropout!r}.",
-        )
+        _positive_int("pair_size", self.pair_size)
+        if self.pair_buckets != 0:
+            _positive_int("pair_buckets", self.pair_buckets)
+        for name in ("dropout", "recurrent_dropout"):
+            rate = getattr(self, name)
+            is_number = isinstance(rate, int | float) and not isinstance(rate, bool)
+            _require(is_number and 0 <= rate < 1, f"{name} must be at least 0 and less than 1, got {rate!r}.")
         if self.padding_index is not None:
             _require(
                 isinstance(self.padding_index, int) and 0 <= self.padding_index < self.vocab_size,
@@ -113,6 +124,7 @@ class ModelConfig(_Settings):
                 "A bidirectional language model cannot generate: it would have to read the text it is about to write; "
                 "use bidirectional with a classifier.",
             )
+            _require(self.pair_buckets == 0, "pair_buckets is for a classifier; a language model reads single tokens.")
             _require(
                 self.num_outputs == self.vocab_size,
                 f"A language model needs one output a token: num_outputs {self.num_outputs}, "
@@ -141,6 +153,15 @@ class TrainConfig(_Settings):
         max_length: Longest text of a classifier's training batch in tokens; longer ones give a random window.
         word_dropout: Probability of reading a training word as unknown (classifier only).
         prefix_loss: Weight, in [0, 1], of the mean loss over all prefixes beside the whole text's (classifier only).
+        pretrain_epochs: Passes before those, in which a classifier learns to guess the next word (Dai and Le 2015);
+            their rate rises and falls like that of the others.
+        pretrain_learning_rate: The peak rate of those passes.
+        pretrain_dropout: Their dropout of each layer's input, in place of the network's.
+        language_loss: Weight of the next word's loss beside the classes' after that (classifier only).
+        average: Share of the old in a running average of the weights, updated every step, which then is validated and
+            kept in place of the newest ones (Polyak and Juditsky 1992); 0 for none.
+        calibrate: In the end divide the logits by the temperature with which their probabilities fit the validation
+            part best (Guo et al. 2017; classifier only).
         validate_every: Steps between two validations.
         patience: Validations without a new best after which training stops.
         save_every: Steps between two resumable checkpoints.
@@ -167,16 +188,24 @@ class TrainConfig(_Settings):
     save_every: int = 200
     precision: str = "auto"
     seed: int = 0
+    pretrain_epochs: float = 0.0
+    pretrain_learning_rate: float = 4e-3
+    pretrain_dropout: float = 0.1
+    language_loss: float = 0.0
+    average: float = 0.0
+    calibrate: bool = False
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "bptt", "max_length", "validate_every", "patience", "save_every"):
             _positive_int(name, getattr(self, name))
-        for name in ("epochs", "learning_rate", "clip"):
+        for name in ("epochs", "learning_rate", "clip", "pretrain_learning_rate"):
             value = getattr(self, name)
             _require(0 < value < math.inf, f"{name} must be more than 0 and finite, got {value!r}.")
         for name in ("decay", "prefix_loss", "word_dropout"):
             _require(0 <= getattr(self, name) <= 1, f"{name} must be between 0 and 1, got {getattr(self, name)!r}.")
-        for name in ("warmup_steps", "weight_decay", "seed"):
+        for name in ("pretrain_dropout", "average"):
+            _require(0 <= getattr(self, name) < 1, f"{name} must be at least 0 and less than 1.")
+        for name in ("warmup_steps", "weight_decay", "seed", "pretrain_epochs", "language_loss"):
             value = getattr(self, name)
             _require(0 <= value < 2**63, f"{name} must not be negative, nor 2^63 or more, got {value!r}.")
         _require(

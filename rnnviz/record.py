@@ -82,7 +82,7 @@ def record_network(network: Network, ids: Tensor, lengths: Tensor) -> tuple[list
 
 
 def _record_network(network: Network, ids: Tensor, lengths: Tensor) -> tuple[list[Gates], Tensor]:
-    x = network.embedding(ids.T)
+    x = network.embed(ids).transpose(0, 1)
     layers = []
     for layer in range(network.config.num_layers):
         signals: Gates = {}

@@ -109,7 +109,7 @@ def gradient_decay(
 
 def _unroll(network: Network, ids: Tensor) -> tuple[list[list[State]], Tensor]:
     """Run a network step by step, keeping every state in the graph; returns them by layer and time, and the logits."""
-    x = network.embedding(ids)
+    x = network.embed(ids)
     states: list[list[State]] = []
     for layer in range(network.config.num_layers):
         weights = Weights.of(network.recurrent[layer]["d"])
