@@ -82,6 +82,13 @@ def train(
     pooling: Annotated[
         str, typer.Option(help=f"How a classifier reads the states: {', '.join(POOLINGS)}.", rich_help_panel=Net)
     ] = "last",
+    recurrent_dropout: Annotated[
+        float, typer.Option(help="Probability of dropping a recurrent weight.", rich_help_panel=Net)
+    ] = 0.0,
+    pair_buckets: Annotated[
+        int, typer.Option(help="Rows of a table for pairs of words; 0 for none (classifier).", rich_help_panel=Net)
+    ] = 0,
+    pair_size: Annotated[int, typer.Option(help="Length of a pair's vector.", rich_help_panel=Net)] = 8,
     epochs: Annotated[float, typer.Option(help="Passes over the data.", rich_help_panel=Run)] = 10.0,
     batch_size: Annotated[int, typer.Option(help="Texts or streams a batch.", rich_help_panel=Run)] = 32,
     bptt: Annotated[int, typer.Option(help="Characters between cuts of the gradient.", rich_help_panel=Run)] = 128,
@@ -98,6 +105,20 @@ def train(
     save_every: Annotated[int, typer.Option(help="Steps between saves.", rich_help_panel=Run)] = 200,
     precision: Annotated[str, typer.Option(help=f"{', '.join(PRECISIONS)}.", rich_help_panel=Run)] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of weights, order and dropout.", rich_help_panel=Run)] = 0,
+    pretrain_epochs: Annotated[
+        float, typer.Option(help="Passes of guessing the next word first (classifier).", rich_help_panel=Run)
+    ] = 0.0,
+    pretrain_learning_rate: Annotated[float, typer.Option(help="Their peak rate.", rich_help_panel=Run)] = 4e-3,
+    pretrain_dropout: Annotated[float, typer.Option(help="Their dropout.", rich_help_panel=Run)] = 0.1,
+    language_loss: Annotated[
+        float, typer.Option(help="Weight of the next word's loss afterwards.", rich_help_panel=Run)
+    ] = 0.0,
+    average: Annotated[
+        float, typer.Option(help="Share of the old in a running average of the weights.", rich_help_panel=Run)
+    ] = 0.0,
+    calibrate: Annotated[
+        bool, typer.Option(help="Fit the probabilities to the validation part (classifier).", rich_help_panel=Run)
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last save.", rich_help_panel=Run)] = False,
     output: Annotated[Path | None, typer.Option(help="Folder that holds models (or set RNNVIZ_MODELS).")] = None,
     half_weights: Annotated[bool, typer.Option(help="Save weights as float16, half the size.")] = False,
@@ -108,7 +129,8 @@ def train(
     """
     config = TrainConfig(
         epochs, batch_size, bptt, learning_rate, warmup_steps, decay, weight_decay, clip, max_length, word_dropout,
-        prefix_loss, validate_every, patience, save_every, precision, seed,
+        prefix_loss, validate_every, patience, save_every, precision, seed, pretrain_epochs, pretrain_learning_rate,
+        pretrain_dropout, language_loss, average, calibrate,
     )  # fmt: skip
     shape = {
         "cell_type": cell,
@@ -119,6 +141,9 @@ def train(
         "bidirectional": bidirectional,
         "learned_initial_state": learned_initial_state,
         "pooling": pooling,
+        "recurrent_dropout": recurrent_dropout,
+        "pair_buckets": pair_buckets,
+        "pair_size": pair_size,
     }
     folder = (output or checkpoints.user_folder()) / name
     corpus = open_corpus(data, data_folder, text_column, label_column)

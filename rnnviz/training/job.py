@@ -23,7 +23,14 @@ from rnnviz.text import CharTokenizer, Tokenizer, WordTokenizer
 from rnnviz.training.batches import Buckets, Streams, encode_all
 from rnnviz.training.datasets import CharCorpus, Corpus, Texts
 from rnnviz.training.loop import Trainer, TrainStep
-from rnnviz.training.scores import ClassifierScore, LanguageScore, score_classifier, score_language_model
+from rnnviz.training.scores import (
+    ClassifierScore,
+    LanguageScore,
+    best_temperature,
+    classifier_logits,
+    score_classifier,
+    score_language_model,
+)
 
 RESUME, CURVE = "resume.pt", "training.csv"
 _COLUMNS = ("step", "epoch", "learning_rate", "loss_nats", "validation_loss_nats", "validation_accuracy")
@@ -41,6 +48,18 @@ def _refuse_to_overwrite(folder: Path, resume: bool) -> None:
     if resume and not unfinished:
         raise ConfigError(f"{folder} holds no run to go on with: leave --resume out to begin one.")
     sweep(folder)
+
+
+def _refuse_what_needs_words(corpus: Corpus, shape: dict[str, Any], config: TrainConfig) -> None:
+    """Refuse settings that only a word classifier, or only one that reads forwards, can follow."""
+    guesses_words = config.pretrain_epochs or config.language_loss
+    if isinstance(corpus, CharCorpus) and (guesses_words or config.calibrate):
+        raise ConfigError("pretrain_epochs, language_loss and calibrate are for a classifier.")
+    if guesses_words and shape.get("bidirectional"):
+        raise ConfigError(
+            "pretrain_epochs and language_loss need a network that reads forwards only; a bidirectional one would see "
+            "the word it is to guess."
+        )
 
 
 def _digest(corpus: Corpus, tokenizer: Tokenizer) -> str:
@@ -126,6 +145,7 @@ class Job:
             raise ConfigError(
                 "prefix_loss needs a network that reads forwards only; a bidirectional one knows the end."
             )
+        _refuse_what_needs_words(corpus, shape, config)
         self.folder, self.corpus, self.config, self.dtype, self.command = folder, corpus, config, dtype, command
         self.max_tokens = max_tokens
         self.tokenizer = build_tokenizer(corpus, max_tokens)
@@ -135,7 +155,9 @@ class Job:
             network = Network(model_config).to(checkpoints.default_device())
         except (RuntimeError, OverflowError) as error:
             raise ConfigError("A network of this size does not fit into memory; choose a smaller one.") from error
-        self.trainer = Trainer(network, self._batches(), scorer(corpus.validation, self.tokenizer), config)
+        batches = self._batches()
+        unspoilt = batches.unspoilt() if config.pretrain_epochs else None
+        self.trainer = Trainer(network, batches, scorer(corpus.validation, self.tokenizer), config, unspoilt)
         self.rows: list[dict[str, Any]] = []
         self.data_digest = _digest(corpus, self.tokenizer)
         if resume:
@@ -198,17 +220,33 @@ class Job:
         self._save_model()
 
     def finish(self) -> LanguageScore | ClassifierScore:
-        """Score the saved weights on the validation part, write that into the card, remove what only resuming needs.
+        """Calibrate the saved weights if asked to, score them on the validation part, write that into the card.
+
+        What only resuming needs is removed.
 
         Raises:
             SaveError: The card could not be written.
         """
+        if self.config.calibrate:
+            self._calibrate()
         model = checkpoints.load(self.folder)
         score = self.trainer.validate(model.network)
         command = f"python -m rnnviz evaluate {self.folder.name} --split validation"
         checkpoints.update_card(self.folder, validation={**score.to_dict(), "command": command})
         (self.folder / RESUME).unlink(missing_ok=True)
         return score
+
+    def _calibrate(self) -> None:
+        """Divide the head's weights by the best temperature and save again."""
+        model = checkpoints.load(self.folder)
+        part = self.corpus.validation
+        logits = classifier_logits(model.network, encode_all(self.tokenizer, part.texts))
+        temperature = best_temperature(logits, part.labels)
+        for parameter in model.network.head.parameters():
+            parameter.div_(temperature)
+        checkpoints.save(
+            self.folder, model.network, self.tokenizer, self.card() | {"temperature": temperature}, self.dtype
+        )
 
     def _note(self, step: TrainStep) -> None:
         row: dict[str, Any] = {

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from rnnviz.network import Network, at_end, detach
@@ -19,6 +20,7 @@ CHARACTERS_A_STREAM = 10_000
 """Shortest part that is read on its own: its cold start then weighs some thousandth of a nat at the most."""
 
 WINDOW = 256
+_TEMPERATURES = 401
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,22 @@ class LanguageScore:
 
 @dataclass(frozen=True)
 class ClassifierScore:
-    """A classifier's score: share right, mean cross-entropy in nats, `confusion[true][guessed]` counts."""
+    """A classifier's score.
+
+    Attributes:
+        accuracy: Share right.
+        loss_nats: Mean cross-entropy in nats.
+        texts: How many were scored.
+        confusion: Counts, `confusion[true][guessed]`.
+        calibration_error: Expected calibration error: how far, on average, the chance it gives its guess is from the
+            share of such guesses that are right, over 15 equal bins of that chance (Guo et al. 2017).
+    """
 
     accuracy: float
     loss_nats: float
     texts: int
     confusion: tuple[tuple[int, ...], ...]
+    calibration_error: float = math.nan
 
     def to_dict(self) -> dict[str, Any]:
         """Return the score as a dict that JSON can hold."""
@@ -87,6 +99,16 @@ def _stream_loss(network: Network, ids: np.ndarray, index: np.ndarray) -> float:
 
 
 @torch.no_grad()
+def classifier_logits(network: Network, rows: Sequence[np.ndarray], batch_size: int = 64) -> Tensor:
+    """Return the logits (text, output) of whole texts, uncut, on the CPU and in their order; see `score_classifier`."""
+    found = torch.empty(len(rows), network.config.num_outputs)
+    for batch in by_length(rows, np.arange(len(rows)), batch_size):
+        lengths = torch.from_numpy(batch.lengths).to(network.device)
+        logits = network(torch.from_numpy(batch.ids).to(network.device), lengths).logits
+        found[torch.from_numpy(batch.labels)] = at_end(logits, lengths).float().cpu()
+    return found
+
+
 def score_classifier(
     network: Network, rows: Sequence[np.ndarray], labels: np.ndarray, batch_size: int = 64
 ) -> ClassifierScore:
@@ -98,12 +120,30 @@ def score_classifier(
         labels: int64 (text,), their classes.
         batch_size: Texts run together.
     """
-    size = network.config.num_outputs
-    confusion, loss = np.zeros((size, size), dtype=np.int64), 0.0
-    for batch in by_length(rows, labels, batch_size):
-        lengths = torch.from_numpy(batch.lengths).to(network.device)
-        logits = at_end(network(torch.from_numpy(batch.ids).to(network.device), lengths).logits, lengths).cpu()
-        loss += float(cross_entropy(logits, torch.from_numpy(batch.labels), reduction="sum"))
-        np.add.at(confusion, (batch.labels, logits.argmax(dim=-1).numpy()), 1)
-    counts = tuple(tuple(int(n) for n in row) for row in confusion)
-    return ClassifierScore(float(np.trace(confusion) / len(rows)), loss / len(rows), len(rows), counts)
+    logits, labels = classifier_logits(network, rows, batch_size), np.array(labels)
+    confusion = np.zeros((logits.shape[1],) * 2, dtype=np.int64)
+    np.add.at(confusion, (labels, logits.argmax(dim=-1).numpy()), 1)
+    return ClassifierScore(
+        float(np.trace(confusion) / len(rows)),
+        float(cross_entropy(logits.double(), torch.from_numpy(labels))),
+        len(rows),
+        tuple(tuple(int(n) for n in row) for row in confusion),
+        calibration_error(logits, labels),
+    )
+
+
+def calibration_error(logits: Tensor, labels: np.ndarray, bins: int = 15) -> float:
+    """Return the expected calibration error of logits (text, output) against classes (text,)."""
+    chance, guess = logits.double().softmax(dim=-1).max(dim=-1)
+    right = (guess.numpy() == labels).astype(float)
+    place = np.minimum((chance.numpy() * bins).astype(int), bins - 1)
+    gaps = np.bincount(place, chance.numpy() - right, minlength=bins)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def best_temperature(logits: Tensor, labels: np.ndarray) -> float:
+    """Return the number, between 1/4 and 4, by which to divide logits for the least cross-entropy (Guo et al. 2017)."""
+    targets = torch.from_numpy(np.array(labels))
+    candidates = np.exp(np.linspace(-math.log(4), math.log(4), _TEMPERATURES))
+    losses = [float(cross_entropy(logits.double() / t, targets)) for t in candidates]
+    return float(candidates[int(np.argmin(losses))])
