@@ -89,6 +89,10 @@ def train(
         int, typer.Option(help="Rows of a table for pairs of words; 0 for none (classifier).", rich_help_panel=Net)
     ] = 0,
     pair_size: Annotated[int, typer.Option(help="Length of a pair's vector.", rich_help_panel=Net)] = 8,
+    linear_runs: Annotated[
+        int, typer.Option(help="Longest run of words a linear part counts; 0: none (classifier).", rich_help_panel=Net)
+    ] = 0,
+    linear_buckets: Annotated[int, typer.Option(help="Its rows for runs.", rich_help_panel=Net)] = 2**20,
     epochs: Annotated[float, typer.Option(help="Passes over the data.", rich_help_panel=Run)] = 10.0,
     batch_size: Annotated[int, typer.Option(help="Texts or streams a batch.", rich_help_panel=Run)] = 32,
     bptt: Annotated[int, typer.Option(help="Characters between cuts of the gradient.", rich_help_panel=Run)] = 128,
@@ -144,6 +148,8 @@ def train(
         "recurrent_dropout": recurrent_dropout,
         "pair_buckets": pair_buckets,
         "pair_size": pair_size,
+        "linear_runs": linear_runs,
+        "linear_buckets": linear_buckets,
     }
     folder = (output or checkpoints.user_folder()) / name
     corpus = open_corpus(data, data_folder, text_column, label_column)

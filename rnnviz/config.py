@@ -74,8 +74,10 @@ class ModelConfig(_Settings):
         pair_buckets: Rows of a table of vectors for pairs of neighbouring tokens, found by hashing, or 0 for none: what
             a word does to the next ("not good") is then read off, not pieced together (classifier only).
         pair_size: Length of a pair's vector, which stands beside the token's own.
-        padding_index: The id whose embedding is the zero vector, or None where there is no padding.
-        labels: The classes' names, in the order of the logits (classifier only).
+        linear_runs: Tokens of the longest run counted by a linear part beside the recurrent one, whose logits are
+            added, or 0 for none: what reading and counting get wrong differs (Mesnil et al. 2014). It is fitted when
+            training ends, and weighed on the validation part, which also calibrates (classifier only).
+        linear_buckets: Rows for its hashed runs.
 
     Raises:
         ConfigError: A value is impossible, or two contradict each other.
@@ -97,6 +99,8 @@ class ModelConfig(_Settings):
     recurrent_dropout: float = 0.0
     pair_buckets: int = 0
     pair_size: int = 8
+    linear_runs: int = 0
+    linear_buckets: int = 2**20
 
     def __post_init__(self) -> None:
         _require(self.task in TASKS, f"task must be one of {', '.join(TASKS)}, got {self.task!r}.")
@@ -107,8 +111,10 @@ class ModelConfig(_Settings):
         for name in ("vocab_size", "num_outputs", "embedding_size", "hidden_size", "num_layers"):
             _positive_int(name, getattr(self, name))
         _positive_int("pair_size", self.pair_size)
-        if self.pair_buckets != 0:
-            _positive_int("pair_buckets", self.pair_buckets)
+        _positive_int("linear_buckets", self.linear_buckets)
+        for name in ("pair_buckets", "linear_runs"):
+            if getattr(self, name) != 0:
+                _positive_int(name, getattr(self, name))
         for name in ("dropout", "recurrent_dropout"):
             rate = getattr(self, name)
             is_number = isinstance(rate, int | float) and not isinstance(rate, bool)
@@ -124,7 +130,10 @@ class ModelConfig(_Settings):
                 "A bidirectional language model cannot generate: it would have to read the text it is about to write; "
                 "use bidirectional with a classifier.",
             )
-            _require(self.pair_buckets == 0, "pair_buckets is for a classifier; a language model reads single tokens.")
+            _require(
+                self.pair_buckets == self.linear_runs == 0,
+                "pair_buckets and linear_runs are for a classifier; a language model reads single tokens.",
+            )
             _require(
                 self.num_outputs == self.vocab_size,
                 f"A language model needs one output a token: num_outputs {self.num_outputs}, "

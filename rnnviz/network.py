@@ -15,6 +15,7 @@ from rnnviz.config import ModelConfig
 DIRECTIONS = ("", "_reverse")
 _MIX, _LOW = (2654435761, 40503, 2246822519), 2**31 - 1
 _PAIR_SPREAD = 0.01
+_SHORTEST = 1e-6
 
 
 class Output(NamedTuple):
@@ -31,18 +32,64 @@ def reverse_within(x: Tensor, lengths: Tensor) -> Tensor:
     return x.gather(1, index.view(*index.shape, *[1] * (x.dim() - 2)).expand(-1, -1, *x.shape[2:]))
 
 
-def pair_rows(ids: Tensor, buckets: int) -> Tensor:
-    """Hash each token with the one before it (0 before the first) to a row below `buckets`, the same on every machine.
+def run_rows(ids: Tensor, length: int, buckets: int) -> Tensor:
+    """Hash each token with those before it (0 before the first) to a row below `buckets`, the same on every machine.
 
-    Two pairs may share a row; with some times more rows than common pairs, few do.
+    Two runs may share a row; with some times more rows than common runs, few do.
 
     Args:
         ids: int64 (..., time).
+        length: Tokens a run, at least 2.
         buckets: Rows of the table.
     """
-    mixed = pad(ids[..., :-1], (1, 0)) * _MIX[0] + ids * _MIX[1]
-    mixed = ((mixed ^ (mixed >> 15)) & _LOW) * _MIX[2]
-    return (mixed ^ (mixed >> 13)) % buckets
+    mixed = ids
+    for _ in range(length - 1):
+        mixed = pad(mixed[..., :-1] & _LOW, (1, 0)) * _MIX[0] + ids * _MIX[1]
+        mixed = ((mixed ^ (mixed >> 15)) & _LOW) * _MIX[2]
+        mixed = mixed ^ (mixed >> 13)
+    return mixed % buckets
+
+
+class LinearPart(nn.Module):
+    """Counts a text's words and runs of words, weighted by naive Bayes: a linear classifier (Wang and Manning 2012).
+
+    Each word and run counts once, where it first occurs, so that every beginning of a text has logits. A fresh one
+    gives zeros; it is fitted in one go, not by steps of gradient descent.
+
+    Args:
+        vocab_size: Number of token ids.
+        longest: Tokens of the longest run counted; runs of 2 and more are hashed.
+        buckets: Rows for runs.
+        num_outputs: Number of classes.
+    """
+
+    def __init__(self, vocab_size: int, longest: int, buckets: int, num_outputs: int) -> None:
+        super().__init__()
+        self.vocab_size, self.longest, self.buckets = vocab_size, longest, buckets
+        size = vocab_size + buckets * (longest > 1)
+        self.weight = nn.Parameter(torch.zeros(size, num_outputs), requires_grad=False)
+        self.scale = nn.Parameter(torch.zeros(size), requires_grad=False)
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """Return the features that end at each token, by length: (batch, time) -> (batch, time, longest)."""
+        runs = [self.vocab_size + run_rows(ids, n, self.buckets) for n in range(2, self.longest + 1)]
+        return torch.stack([ids, *runs], dim=-1)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Return the logits after every token: int64 (batch, time) -> (batch, time, output)."""
+        rows = self.rows(ids)
+        fresh = first_of_its_kind(rows.flatten(1)).view_as(rows)
+        scale = self.scale[rows] * fresh
+        length = scale.square().sum(dim=-1).cumsum(dim=1).sqrt()
+        total = (self.weight[rows] * scale[..., None]).sum(dim=2).cumsum(dim=1)
+        return total / length.clamp_min(_SHORTEST)[..., None]
+
+
+def first_of_its_kind(rows: Tensor) -> Tensor:
+    """Tell for each element of (batch, time) whether its row holds none like it before."""
+    ordered, order = rows.sort(dim=1, stable=True)
+    fresh = torch.ones_like(rows, dtype=torch.bool)
+    return fresh.scatter(1, order[:, 1:], ordered[:, 1:] != ordered[:, :-1])
 
 
 class Network(nn.Module):
@@ -70,6 +117,10 @@ class Network(nn.Module):
             for size in sizes
         )
         self.head = nn.Linear(width * (3 if config.pooling == "all" else 1), config.num_outputs)
+        self.linear = None
+        if config.linear_runs:
+            sizes = (config.vocab_size, config.linear_runs, config.linear_buckets, config.num_outputs)
+            self.linear = LinearPart(*sizes)
         self._open_forget_gates()
         self.initial_state = None
         if config.learned_initial_state:
@@ -101,7 +152,7 @@ class Network(nn.Module):
         """Return what the first layer reads: (..., time) -> (..., time, token's vector and, beside it, the pair's)."""
         if self.pairs is None:
             return self.embedding(ids)
-        return torch.cat([self.embedding(ids), self.pairs(pair_rows(ids, len(self.pairs.weight)))], dim=-1)
+        return torch.cat([self.embedding(ids), self.pairs(run_rows(ids, 2, len(self.pairs.weight)))], dim=-1)
 
     def _run(self, module: nn.Module, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Run one layer and direction, in training with some of its recurrent weights left out."""
@@ -169,9 +220,13 @@ class Network(nn.Module):
         size = self.config.hidden_size  # the backward direction ends at the first token
         return torch.cat([hidden[..., :size], hidden[:, :1, size:].expand(-1, hidden.shape[1], -1)], dim=-1)
 
-    def answer(self, hidden: Tensor) -> Tensor:
-        """Return the logits (batch, time, output) of `features`' hidden states."""
-        return self.head(dropout(self.pool(hidden), self.config.dropout, self.training))
+    def answer(self, hidden: Tensor, ids: Tensor) -> Tensor:
+        """Return the logits (batch, time, output) of `features`' hidden states for `ids` (batch, time).
+
+        In training the recurrent part stands alone, so that it learns all it can; the linear one is fitted afterwards.
+        """
+        logits = self.head(dropout(self.pool(hidden), self.config.dropout, self.training))
+        return logits if self.linear is None or self.training else logits + self.linear(ids)
 
     def forward(self, ids: Tensor, lengths: Tensor | None = None, state: list[State] | None = None) -> Output:
         """Give the logits after every token.
@@ -189,7 +244,7 @@ class Network(nn.Module):
             ValueError: `ids` is not two-dimensional or has no time step.
         """
         hidden, final = self.features(ids, lengths, state)
-        return Output(self.answer(hidden), final)
+        return Output(self.answer(hidden, ids), final)
 
 
 def at_end(logits: Tensor, lengths: Tensor) -> Tensor:

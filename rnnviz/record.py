@@ -97,7 +97,7 @@ def _record_network(network: Network, ids: Tensor, lengths: Tensor) -> tuple[lis
         x = signals["hidden"]
         if "hidden_backward" in signals:
             x = torch.cat([x, signals["hidden_backward"]], dim=-1)
-    return layers, network.head(network.pool(x.transpose(0, 1)).transpose(0, 1))
+    return layers, network.answer(x.transpose(0, 1), ids).transpose(0, 1)
 
 
 def _reversed(x: Tensor, lengths: Tensor) -> Tensor:

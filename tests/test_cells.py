@@ -8,7 +8,7 @@ from rnnviz.cells import CELLS, LoopLayer, Weights, make_layer, run_layer
 from rnnviz.checkpoints import export_state
 from rnnviz.config import CELL_TYPES, POOLINGS, ModelConfig
 from rnnviz.errors import ConfigError
-from rnnviz.network import Network, at_end, pair_rows
+from rnnviz.network import Network, at_end, run_rows
 
 BATCH, TIME, INPUT, UNITS = 3, 11, 5, 7
 TORCH = {
@@ -138,16 +138,19 @@ def test_all_poolings_side_by_side() -> None:
 
 def test_pairs_of_neighbours_have_vectors_of_their_own() -> None:
     ids = torch.tensor([[3, 4, 3, 4, 5], [4, 4, 5, 3, 4]])
-    rows = pair_rows(ids, 1000)
+    rows = run_rows(ids, 2, 1000)
     assert rows.min() >= 0
     assert rows.max() < 1000
     assert rows[0, 1] == rows[0, 3] == rows[1, 4], "the same two words in the same order"
     assert rows[0, 2] != rows[0, 1], "order matters"
     assert rows[0, 0] != rows[0, 2], "the first word has nothing before it"
-    spread = pair_rows(torch.randint(0, 20_000, (50_000,)), 1000).bincount(minlength=1000)
-    assert spread.max() < 2 * spread.float().mean(), "rows are filled evenly"
+    triples = run_rows(ids, 3, 1000)
+    assert triples[0, 1] != triples[0, 3], "what is before a pair makes another triple"
+    for n in (2, 3):
+        spread = run_rows(torch.randint(0, 20_000, (50_000,)), n, 1000).bincount(minlength=1000)
+        assert spread.max() < 2 * spread.float().mean(), "rows are filled evenly"
     network = _network("lstm", pair_buckets=64, pair_size=3)
-    assert network.embed(ids)[..., INPUT:].equal(network.pairs(pair_rows(ids, 64)))
+    assert network.embed(ids)[..., INPUT:].equal(network.pairs(run_rows(ids, 2, 64)))
 
 
 def test_recurrent_dropout_is_for_training_only() -> None:

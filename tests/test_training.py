@@ -170,7 +170,7 @@ def test_averaged_weights_are_the_ones_kept(tmp_path: Path) -> None:
     job = Job(tmp_path / "m", _text_corpus(), SHAPE, _config(epochs=1, average=0.9, validate_every=10_000))
     kept = {name: value.clone() for name, value in job.trainer.network.state_dict().items()}
     for step in job.steps():
-        share = min(0.9, step.step / (step.step + 10))
+        share = min(0.9, (step.step - 1) / (step.step + 9))
         for name, value in job.trainer.network.state_dict().items():
             kept[name] = share * kept[name] + (1 - share) * value
     saved = rnnviz.load(tmp_path / "m").network.state_dict()
@@ -221,6 +221,21 @@ def test_resume_refuses_other_settings_and_starting_over(tmp_path: Path) -> None
     (tmp_path / "m" / RESUME).write_bytes(b"nonsense")
     with pytest.raises(CheckpointError, match="cannot be read"):
         Job(tmp_path / "m", _char_corpus(), SHAPE, _config(), resume=True)
+
+
+def test_what_only_labels_need_may_change_until_they_are_read(tmp_path: Path) -> None:
+    early = _config(epochs=0.5, pretrain_epochs=0.5)
+    late = _config(epochs=0.5, pretrain_epochs=0.5, learning_rate=1e-3, word_dropout=0.2, average=0.5)
+    whole = [step.loss_nats for step in Job(tmp_path / "a", _text_corpus(), SHAPE, late).steps()]
+    for stop, folder in ((15, "b"), (28, "c")):
+        for step in Job(tmp_path / folder, _text_corpus(), SHAPE, early).steps():
+            if step.step == stop:
+                break
+    again = Job(tmp_path / "b", _text_corpus(), SHAPE, late, resume=True)
+    assert [step.loss_nats for step in again.steps()] == whole[14:]
+    assert rnnviz.load(tmp_path / "b").card["training"]["average"] == 0.5
+    with pytest.raises(CheckpointError, match="other settings"):
+        Job(tmp_path / "c", _text_corpus(), SHAPE, late, resume=True)
 
 
 def test_early_stopping_keeps_the_best(tmp_path: Path) -> None:

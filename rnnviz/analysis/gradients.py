@@ -120,4 +120,4 @@ def _unroll(network: Network, ids: Tensor) -> tuple[list[list[State]], Tensor]:
             kept.append(state)
         states.append(kept)
         x = torch.stack([state[0] for state in kept])
-    return states, network.head(network.pool(x[None]))[0, -1]
+    return states, network.answer(x[None], ids[None])[0, -1]

@@ -22,6 +22,7 @@ from rnnviz.storage import sweep, write_together
 from rnnviz.text import CharTokenizer, Tokenizer, WordTokenizer
 from rnnviz.training.batches import Buckets, Streams, encode_all
 from rnnviz.training.datasets import CharCorpus, Corpus, Texts
+from rnnviz.training.linear import fit_linear, weigh
 from rnnviz.training.loop import Trainer, TrainStep
 from rnnviz.training.scores import (
     ClassifierScore,
@@ -36,6 +37,10 @@ RESUME, CURVE = "resume.pt", "training.csv"
 _COLUMNS = ("step", "epoch", "learning_rate", "loss_nats", "validation_loss_nats", "validation_accuracy")
 _RARE = 10
 _MAY_CHANGE = ("epochs", "decay", "save_every")
+_MAY_CHANGE_BEFORE_LABELS = (
+    *("learning_rate", "word_dropout", "prefix_loss", "language_loss", "average", "calibrate"),
+    *("dropout", "validate_every", "patience"),
+)
 
 
 def _refuse_to_overwrite(folder: Path, resume: bool) -> None:
@@ -60,6 +65,14 @@ def _refuse_what_needs_words(corpus: Corpus, shape: dict[str, Any], config: Trai
             "pretrain_epochs and language_loss need a network that reads forwards only; a bidirectional one would see "
             "the word it is to guess."
         )
+
+
+def _decisive(settings: dict[str, Any], step: int) -> dict[str, Any]:
+    """Return, flat, those of a run's settings that its steps up to `step` depend on."""
+    before_labels = step <= settings["pretrain_steps"] and settings["train"]["pretrain_epochs"]
+    free = _MAY_CHANGE_BEFORE_LABELS if before_labels else ()
+    decided = {name: value for part in ("model", "train") for name, value in settings[part].items() if name not in free}
+    return decided | {"data": settings["data"]}
 
 
 def _digest(corpus: Corpus, tokenizer: Tokenizer) -> str:
@@ -117,7 +130,8 @@ class Job:
         shape: Fields of `ModelConfig` that the corpus does not decide.
         config: The hyper-parameters.
         max_tokens: Largest vocabulary of a word model.
-        resume: Go on from the folder's last save; `epochs` and `decay` may change before the rate has begun to fall.
+        resume: Go on from the folder's last save; `epochs` and `decay` may change before the rate has begun to fall,
+            and while a classifier still pretrains, so may what only its training on labels reads.
         dtype: Type of the saved weights.
         command: The command line, for the card.
 
@@ -182,7 +196,12 @@ class Job:
         config = self.config.to_dict()
         for name in _MAY_CHANGE:
             config.pop(name)
-        return {"model": self.trainer.network.config.to_dict(), "train": config, "data": self.data_digest}
+        return {
+            "model": self.trainer.network.config.to_dict(),
+            "train": config,
+            "data": self.data_digest,
+            "pretrain_steps": self.trainer.pretrain_steps,
+        }
 
     def _schedule(self) -> dict[str, float]:
         return {"epochs": self.config.epochs, "decay": self.config.decay}
@@ -196,7 +215,7 @@ class Job:
                 self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= state["step"]]
         except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError) as error:
             raise CheckpointError(f"{self.folder} holds a run that cannot be read; delete it to start anew.") from error
-        if settings != self._settings():
+        if _decisive(settings, state["step"]) != _decisive(self._settings(), state["step"]):
             raise CheckpointError(
                 f"{self.folder} was begun with other settings or other data; repeat them or choose another name."
             )
@@ -227,7 +246,9 @@ class Job:
         Raises:
             SaveError: The card could not be written.
         """
-        if self.config.calibrate:
+        if self.trainer.network.linear is not None:
+            self._fit_linear()
+        elif self.config.calibrate:
             self._calibrate()
         model = checkpoints.load(self.folder)
         score = self.trainer.validate(model.network)
@@ -247,6 +268,27 @@ class Job:
         checkpoints.save(
             self.folder, model.network, self.tokenizer, self.card() | {"temperature": temperature}, self.dtype
         )
+
+    def _fit_linear(self) -> None:
+        """Fit the linear part, weigh it against the recurrent one on the validation part, and save again."""
+        network = Network(self.trainer.network.config)
+        network.load_state_dict(self.trainer.best_weights)
+        network.eval().requires_grad_(False)
+        part = self.corpus.validation
+        held_out = encode_all(self.tokenizer, part.texts)
+        recurrent = classifier_logits(network, held_out)
+        fit_linear(network.linear, encode_all(self.tokenizer, self.corpus.train.texts), self.corpus.train.labels)
+        linear = classifier_logits(network, held_out) - recurrent
+        weighing = weigh(recurrent, linear, part.labels)
+        network.head.weight.mul_(weighing.recurrent)
+        network.head.bias.mul_(weighing.recurrent).add_(weighing.bias)
+        network.linear.weight.mul_(weighing.linear)
+        alone = {
+            f"{name}_alone_accuracy": float((logits.argmax(dim=1).numpy() == part.labels).mean())
+            for name, logits in (("recurrent", recurrent), ("linear", linear))
+        }
+        parts = {"recurrent_weight": weighing.recurrent, "linear_weight": weighing.linear} | alone
+        checkpoints.save(self.folder, network, self.tokenizer, self.card() | {"parts": parts}, self.dtype)
 
     def _note(self, step: TrainStep) -> None:
         row: dict[str, Any] = {

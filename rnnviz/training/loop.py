@@ -107,6 +107,7 @@ class Trainer:
         if config.pretrain_epochs or config.language_loss:
             self.next_word = NextWord(network, batches.rows).to(network.device)
         parameters = [*network.parameters(), *(self.next_word.parameters() if self.next_word else ())]
+        parameters = [p for p in parameters if p.requires_grad]
         decayed = [p for p in parameters if p.dim() > 1]
         rest = [p for p in parameters if p.dim() <= 1]
         groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
@@ -143,6 +144,8 @@ class Trainer:
         """Go on from what `state()` returned."""
         for name in _KEPT:
             setattr(self, name, state[name])
+        if bool(self.averaged) != bool(self.config.average):
+            self.averaged = dict(state["network"]) if self.config.average else {}
         self.network.load_state_dict(state["network"])
         if self.next_word:
             self.next_word.load_state_dict(state["next_word"])
@@ -204,7 +207,7 @@ class Trainer:
         done = self.step - self.pretrain_steps
         if not self.averaged or done < 1:
             return
-        keep = min(self.config.average, done / (done + _AVERAGE_WARMUP))
+        keep = min(self.config.average, (done - 1) / (done - 1 + _AVERAGE_WARMUP))
         for name, value in self.network.state_dict().items():
             self.averaged[name].lerp_(value, 1 - keep)
 
@@ -237,7 +240,7 @@ class Trainer:
             if self.pretraining:
                 return self._next_word_loss(ids, lengths)
             hidden, _ = self.network.features(ids, lengths)
-            logits = self.network.answer(hidden).float()
+            logits = self.network.answer(hidden, ids).float()
             if self.config.language_loss:
                 also = self.config.language_loss * self.next_word(self.network.embedding, hidden, ids, lengths)
                 return self._class_loss(logits, lengths, labels) + also
