@@ -93,6 +93,9 @@ def train(
         int, typer.Option(help="Longest run of words a linear part counts; 0: none (classifier).", rich_help_panel=Net)
     ] = 0,
     linear_buckets: Annotated[int, typer.Option(help="Its rows for runs.", rich_help_panel=Net)] = 2**20,
+    embedding_scale: Annotated[
+        float, typer.Option(help="Spread of fresh token vectors; 0.1 keeps rare words quiet.", rich_help_panel=Net)
+    ] = 1.0,
     epochs: Annotated[float, typer.Option(help="Passes over the data.", rich_help_panel=Run)] = 10.0,
     batch_size: Annotated[int, typer.Option(help="Texts or streams a batch.", rich_help_panel=Run)] = 32,
     bptt: Annotated[int, typer.Option(help="Characters between cuts of the gradient.", rich_help_panel=Run)] = 128,
@@ -150,6 +153,7 @@ def train(
         "pair_size": pair_size,
         "linear_runs": linear_runs,
         "linear_buckets": linear_buckets,
+        "embedding_scale": embedding_scale,
     }
     folder = (output or checkpoints.user_folder()) / name
     corpus = open_corpus(data, data_folder, text_column, label_column)

@@ -78,6 +78,8 @@ class ModelConfig(_Settings):
             added, or 0 for none: what reading and counting get wrong differs (Mesnil et al. 2014). It is fitted when
             training ends, and weighed on the validation part, which also calibrates (classifier only).
         linear_buckets: Rows for its hashed runs.
+        embedding_scale: Standard deviation of a fresh token's vector; with a small one, rare words stay near nothing
+            until they are learnt, and a classifier overfits far less.
 
     Raises:
         ConfigError: A value is impossible, or two contradict each other.
@@ -101,6 +103,7 @@ class ModelConfig(_Settings):
     pair_size: int = 8
     linear_runs: int = 0
     linear_buckets: int = 2**20
+    embedding_scale: float = 1.0
 
     def __post_init__(self) -> None:
         _require(self.task in TASKS, f"task must be one of {', '.join(TASKS)}, got {self.task!r}.")
@@ -112,6 +115,8 @@ class ModelConfig(_Settings):
             _positive_int(name, getattr(self, name))
         _positive_int("pair_size", self.pair_size)
         _positive_int("linear_buckets", self.linear_buckets)
+        scale = self.embedding_scale
+        _require(isinstance(scale, int | float) and 0 < scale < math.inf, "embedding_scale must be more than 0.")
         for name in ("pair_buckets", "linear_runs"):
             if getattr(self, name) != 0:
                 _positive_int(name, getattr(self, name))

@@ -105,6 +105,8 @@ class Network(nn.Module):
         self.cell = CELLS[config.cell_type]
         self.directions = DIRECTIONS if config.bidirectional else DIRECTIONS[:1]
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.padding_index)
+        if config.embedding_scale != 1:
+            self.embedding.weight.data.mul_(config.embedding_scale)
         self.pairs = None
         if config.pair_buckets:
             self.pairs = nn.Embedding(config.pair_buckets, config.pair_size)

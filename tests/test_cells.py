@@ -21,7 +21,8 @@ TORCH = {
 
 def _network(cell_type: str, task: str = "classifier", **shape: object) -> Network:
     own = {"labels": ("a", "b"), "num_outputs": 2} if task == "classifier" else {"num_outputs": 20}
-    config = ModelConfig(task, cell_type, vocab_size=20, embedding_size=INPUT, hidden_size=UNITS, **own, **shape)
+    sizes = {"vocab_size": 20, "embedding_size": INPUT, "hidden_size": UNITS}
+    config = ModelConfig(task, cell_type, **{**sizes, **own, **shape})
     return Network(config).double().eval()
 
 
@@ -151,6 +152,13 @@ def test_pairs_of_neighbours_have_vectors_of_their_own() -> None:
         assert spread.max() < 2 * spread.float().mean(), "rows are filled evenly"
     network = _network("lstm", pair_buckets=64, pair_size=3)
     assert network.embed(ids)[..., INPUT:].equal(network.pairs(run_rows(ids, 2, 64)))
+
+
+def test_fresh_token_vectors_have_the_spread_asked_for() -> None:
+    for scale in (1.0, 0.1):
+        network = _network("lstm", vocab_size=4000, embedding_scale=scale, padding_index=0)
+        assert float(network.embedding.weight[1:].std().detach()) == pytest.approx(scale, rel=0.05)
+        assert not network.embedding.weight[0].any()
 
 
 def test_recurrent_dropout_is_for_training_only() -> None:

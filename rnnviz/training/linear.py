@@ -14,7 +14,7 @@ from rnnviz.network import LinearPart
 
 _FEWEST_TEXTS = 2
 _STRENGTH = 5.0
-_ITERATIONS = 60
+_ITERATIONS = 40
 _A_LITTLE = 1e-4
 
 
@@ -47,14 +47,16 @@ def fit_linear(part: LinearPart, rows: Sequence[np.ndarray], labels: np.ndarray)
     values = part.scale[flat]
     length = torch.zeros(len(rows)).index_add_(0, of_text, values.square()).sqrt()
     values = values / length[of_text]
-    weight = torch.zeros_like(part.weight, requires_grad=True)
+    used, flat = flat.unique(return_inverse=True)
+    weight = torch.zeros(len(used), part.weight.shape[1], requires_grad=True)
 
     def loss() -> Tensor:
         logits = embedding_bag(flat, weight, offsets, mode="sum", per_sample_weights=values)
         return (_STRENGTH * cross_entropy(logits, targets, reduction="sum") + weight.square().sum() / 2) / len(rows)
 
     _minimise(loss, [weight])
-    part.weight.copy_(weight.detach())
+    part.weight.zero_()
+    part.weight[used] = weight.detach()
 
 
 def _unevenness(flat: Tensor, classes: Tensor, size: int, num_outputs: int) -> Tensor:

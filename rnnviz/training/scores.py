@@ -53,7 +53,7 @@ class ClassifierScore:
     loss_nats: float
     texts: int
     confusion: tuple[tuple[int, ...], ...]
-    calibration_error: float = math.nan
+    calibration_error: float
 
     def to_dict(self) -> dict[str, Any]:
         """Return the score as a dict that JSON can hold."""
