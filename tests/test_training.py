@@ -159,6 +159,8 @@ def test_a_pretrained_classifier_has_learnt_the_words_order_first(tmp_path: Path
         steps.append(step)
         if step.step == job.trainer.pretrain_steps:
             assert job.trainer.network.pairs.weight.equal(before), "pairs wait for the labels"
+        if step.step == job.trainer.pretrain_steps + 1:
+            assert {int(kept["step"]) for kept in job.trainer.optimizer.state.values()} == {1}, "AdamW starts anew"
     guessing = [step.loss_nats for step in steps[: job.trainer.pretrain_steps]]
     assert guessing[0] > 1.2
     assert guessing[-1] < 0.3

@@ -166,6 +166,8 @@ class Trainer:
             rate = self._rate()
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
+            if self.step == self.pretrain_steps:
+                self.optimizer.state.clear()  # the next word's gradients are far larger: their mean squares would brake
             batch = self._batch()
             self.network.train()
             loss = self._loss(batch)
