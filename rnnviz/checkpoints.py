@@ -13,15 +13,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import platformdirs
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as serialize_arrays
 from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 from torch import Tensor
 
 from rnnviz.config import ModelConfig
 from rnnviz.errors import CheckpointError, ConfigError, ModelNotFoundError
+from rnnviz.feedforward import build
 from rnnviz.network import Network
 from rnnviz.storage import is_file, json_writer, write_atomically, write_together
 from rnnviz.text import Tokenizer, tokenizer_from_dict
@@ -109,7 +112,7 @@ def load(name_or_path: str | Path, device: str | torch.device | None = None) -> 
         )
     weights = _read_weights(folder / WEIGHTS)
     _check(folder.name, weights, config)
-    network = Network(config)
+    network = build(config)
     import_state(network, weights)
     card = read_card(folder)
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
@@ -232,7 +235,7 @@ def _check(name: str, weights: Mapping[str, Tensor], config: ModelConfig) -> Non
     """
     try:
         with torch.device("meta"):
-            expected = export_state(Network(config))
+            expected = export_state(build(config))
     except (RuntimeError, TypeError, OverflowError) as error:
         raise CheckpointError(f"{name}: {CONFIG} asks for an impossible network.") from error
     for key in expected:
@@ -266,4 +269,28 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
     except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path.parent.name}: {path.name} cannot be read ({error}).") from error
+
+
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, str]) -> None:
+    """Write arrays, and some words about them, as one safetensors file.
+
+    Raises:
+        SaveError: It could not be written.
+    """
+    whole = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
+    content = serialize_arrays(whole, metadata=dict(about))
+    write_atomically(path, lambda temporary: temporary.write_bytes(content) and None)
+
+
+def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read what `save_arrays` wrote.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    try:
+        with safe_open(path, framework="np") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path.parent.name}: {path.name} cannot be read ({error}).") from error

@@ -19,10 +19,10 @@ import torch
 import typer
 from tqdm import tqdm
 
-from rnnviz import checkpoints
+from rnnviz import checkpoints, held_out
 from rnnviz.analysis.gradients import gradient_decay
 from rnnviz.analysis.jacobians import jacobian_norms
-from rnnviz.config import CELL_TYPES, POOLINGS, PRECISIONS, ModelConfig, TrainConfig
+from rnnviz.config import CELL_TYPES, FEEDFORWARD, OPTIMIZERS, POOLINGS, PRECISIONS, ModelConfig, TrainConfig
 from rnnviz.errors import ConfigError, RnnvizError
 from rnnviz.record import record, sample
 from rnnviz.subjects import LONGEST_GRADIENT, Window, trained_subject
@@ -74,7 +74,9 @@ def train(
     text_column: Annotated[str, typer.Option(help="The table's column of texts.", rich_help_panel=Data)] = "text",
     label_column: Annotated[str, typer.Option(help="The table's column of classes.", rich_help_panel=Data)] = "label",
     max_tokens: Annotated[int, typer.Option(help="Largest vocabulary of a word model.", rich_help_panel=Data)] = 20_000,
-    cell: Annotated[str, typer.Option(help=f"One of {', '.join(CELL_TYPES)}.", rich_help_panel=Net)] = "lstm",
+    cell: Annotated[
+        str, typer.Option(help=f"One of {', '.join((*CELL_TYPES, FEEDFORWARD))}.", rich_help_panel=Net)
+    ] = "lstm",
     embedding: Annotated[int, typer.Option(help="Length of a token's vector.", rich_help_panel=Net)] = 128,
     hidden: Annotated[int, typer.Option(help="Units a layer.", rich_help_panel=Net)] = 256,
     layers: Annotated[int, typer.Option(help="Recurrent layers.", rich_help_panel=Net)] = 1,
@@ -86,10 +88,24 @@ def train(
     pooling: Annotated[
         str, typer.Option(help=f"How a classifier reads the states: {', '.join(POOLINGS)}.", rich_help_panel=Net)
     ] = "last",
+    recurrent_dropout: Annotated[
+        float, typer.Option(help="Probability of dropping a recurrent weight.", rich_help_panel=Net)
+    ] = 0.0,
+    pair_buckets: Annotated[
+        int, typer.Option(help="Rows of a table for pairs of words; 0 for none (classifier).", rich_help_panel=Net)
+    ] = 0,
+    pair_size: Annotated[int, typer.Option(help="Length of a pair's vector.", rich_help_panel=Net)] = 8,
+    dense: Annotated[
+        int, typer.Option(help="Units of a ReLU layer before the answer; 0 for none (classifier).", rich_help_panel=Net)
+    ] = 0,
+    window: Annotated[int, typer.Option(help="Words a feed-forward net reads.", rich_help_panel=Net)] = 0,
+    embedding_scale: Annotated[
+        float, typer.Option(help="Spread of fresh token vectors; 0.1 keeps rare words quiet.", rich_help_panel=Net)
+    ] = 1.0,
     epochs: Annotated[float, typer.Option(help="Passes over the data.", rich_help_panel=Run)] = 10.0,
     batch_size: Annotated[int, typer.Option(help="Texts or streams a batch.", rich_help_panel=Run)] = 32,
     bptt: Annotated[int, typer.Option(help="Characters between cuts of the gradient.", rich_help_panel=Run)] = 128,
-    learning_rate: Annotated[float, typer.Option(help="AdamW's peak rate.", rich_help_panel=Run)] = 2e-3,
+    learning_rate: Annotated[float, typer.Option(help="The optimizer's peak rate.", rich_help_panel=Run)] = 2e-3,
     warmup_steps: Annotated[int, typer.Option(help="Steps of rising rate.", rich_help_panel=Run)] = 100,
     decay: Annotated[float, typer.Option(help="Last share of steps with a falling rate.", rich_help_panel=Run)] = 0.5,
     weight_decay: Annotated[float, typer.Option(help="AdamW's weight decay.", rich_help_panel=Run)] = 0.01,
@@ -102,6 +118,15 @@ def train(
     save_every: Annotated[int, typer.Option(help="Steps between saves.", rich_help_panel=Run)] = 200,
     precision: Annotated[str, typer.Option(help=f"{', '.join(PRECISIONS)}.", rich_help_panel=Run)] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of weights, order and dropout.", rich_help_panel=Run)] = 0,
+    pretrain_epochs: Annotated[
+        float, typer.Option(help="Passes of guessing the next word first (classifier).", rich_help_panel=Run)
+    ] = 0.0,
+    pretrain_learning_rate: Annotated[float, typer.Option(help="Their peak rate.", rich_help_panel=Run)] = 4e-3,
+    pretrain_dropout: Annotated[float, typer.Option(help="Their dropout.", rich_help_panel=Run)] = 0.1,
+    average: Annotated[
+        float, typer.Option(help="Share of the old in a running average of the weights.", rich_help_panel=Run)
+    ] = 0.0,
+    optimizer: Annotated[str, typer.Option(help=f"{', '.join(OPTIMIZERS)}.", rich_help_panel=Run)] = "adamw",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last save.", rich_help_panel=Run)] = False,
     output: Annotated[Path | None, typer.Option(help="Folder that holds models (or set RNNVIZ_MODELS).")] = None,
     half_weights: Annotated[bool, typer.Option(help="Save weights as float16, half the size.")] = False,
@@ -112,7 +137,8 @@ def train(
     """
     config = TrainConfig(
         epochs, batch_size, bptt, learning_rate, warmup_steps, decay, weight_decay, clip, max_length, word_dropout,
-        prefix_loss, validate_every, patience, save_every, precision, seed,
+        prefix_loss, validate_every, patience, save_every, precision, seed, pretrain_epochs, pretrain_learning_rate,
+        pretrain_dropout, average, optimizer,
     )  # fmt: skip
     shape = {
         "cell_type": cell,
@@ -123,6 +149,12 @@ def train(
         "bidirectional": bidirectional,
         "learned_initial_state": learned_initial_state,
         "pooling": pooling,
+        "recurrent_dropout": recurrent_dropout,
+        "pair_buckets": pair_buckets,
+        "pair_size": pair_size,
+        "dense_size": dense,
+        "window": window,
+        "embedding_scale": embedding_scale,
     }
     folder = (output or checkpoints.user_folder()) / name
     corpus = open_corpus(data, data_folder, text_column, label_column)
@@ -323,3 +355,23 @@ def models_command(as_json: Annotated[bool, typer.Option("--json", help="Print J
         typer.echo(pd.DataFrame(rows).to_string(index=False, justify="left"))
     else:
         typer.echo("There is no model here yet: train one with `python -m rnnviz train`.")
+
+
+@app.command("study")
+@one_sentence
+def study_command(
+    name: Name,
+    data_folder: DataFolder = None,
+    count: Annotated[int, typer.Option(help="Validation reviews to draw.", min=1)] = held_out.COUNT,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0)] = 0,
+) -> None:
+    """Keep a classifier's states at the end of held-out texts, for the sentiment page's views of units and paths.
+
+    The texts are drawn from the validation part of the data that the model's card names; no text is kept.
+    """
+    model = checkpoints.load(name)
+    with tqdm(total=1.0, bar_format="{l_bar}{bar}| {elapsed}", mininterval=1.0) as bar:
+        found = held_out.study(model, data_folder, count, seed, lambda share: bar.update(share - bar.n))
+    path = held_out.save(checkpoints.find(name), model, found)
+    drawn = f"{len(found):,} of {found.part:,} validation texts"
+    typer.echo(f"{path} holds the states at the end of {drawn}, of which {found.right.mean():.1%} are guessed right.")

@@ -20,8 +20,12 @@ CELL_LABELS = {
 }
 """Every cell's name and what people call it."""
 CELL_TYPES = tuple(CELL_LABELS)
+FEEDFORWARD = "feedforward"
+"""The kind of a classifier without recurrent layers."""
+
 TASKS = ("language_model", "classifier")
-POOLINGS = ("last", "mean", "max")
+POOLINGS = ("last", "mean", "max", "all")
+OPTIMIZERS = ("adamw", "sgd")
 PRECISIONS = ("auto", "float32", "bfloat16")
 LONGEST = 2000
 """Tokens of a text that the pictures show: bounds a session's memory and the time of a first reading."""
@@ -69,8 +73,8 @@ class ModelConfig(_Settings):
 
     Args:
         task: "language_model" (many to many: the next token at every step) or "classifier" (many to one).
-        cell_type: One of `CELL_TYPES`; `gru` is PyTorch's form (reset gate outside the matrix product),
-            `gru_textbook` has it inside (Cho et al. 2014).
+        cell_type: One of `CELL_TYPES`, or `FEEDFORWARD`, a classifier that is no recurrent network; `gru` is PyTorch's
+            form (reset gate outside the matrix product), `gru_textbook` has it inside (Cho et al. 2014).
         vocab_size: Number of token ids.
         num_outputs: Length of the logits: `vocab_size` for a language model, the number of classes otherwise.
         embedding_size: Length of a token's vector.
@@ -79,9 +83,18 @@ class ModelConfig(_Settings):
         dropout: Probability, in [0, 1), of zeroing an element of each layer's input and of the head's.
         bidirectional: Also read the text backwards (classifier only).
         learned_initial_state: Learn the state before the first token instead of starting from zero.
-        pooling: How a classifier reads the top layer's states up to a token: the "last" one, their "mean" or "max".
-        padding_index: The id whose embedding is the zero vector, or None where there is no padding.
-        labels: The classes' names, in the order of the logits (classifier only).
+        recurrent_dropout: Probability, in [0, 1), of zeroing a weight between a layer's states of two steps, anew for
+            each training batch (Merity et al. 2018).
+        pooling: How a classifier reads the top layer's states up to a token: the "last" one, their "mean" or "max", or
+            "all" three side by side (Howard and Ruder 2018).
+        pair_buckets: Rows of a table of vectors for pairs of neighbouring tokens, found by hashing, or 0 for none: what
+            a word does to the next ("not good") is then read off, not pieced together (classifier only).
+        pair_size: Length of a pair's vector, which stands beside the token's own.
+        dense_size: Units of a ReLU layer between what is read of the states and the logits, or 0 for none (classifier
+            only).
+        window: Words that a feed-forward net reads, the first of a text (0 for recurrent ones).
+        embedding_scale: Standard deviation of a fresh token's vector; with a small one, rare words stay near nothing
+            until they are learnt, and a classifier overfits far less.
 
     Raises:
         ConfigError: A value is impossible, or two contradict each other.
@@ -100,20 +113,47 @@ class ModelConfig(_Settings):
     pooling: str = "last"
     padding_index: int | None = None
     labels: tuple[str, ...] = ()
+    recurrent_dropout: float = 0.0
+    pair_buckets: int = 0
+    pair_size: int = 8
+    dense_size: int = 0
+    window: int = 0
+    embedding_scale: float = 1.0
+
+    @property
+    def is_feedforward(self) -> bool:
+        """Whether there is no recurrent layer."""
+        return self.cell_type == FEEDFORWARD
+
+    def _check_feedforward(self) -> None:
+        """Refuse a recurrent network with a window, and a feed-forward one without or with what it cannot have."""
+        _require(self.is_feedforward == bool(self.window), "window is for a feed-forward net, which needs one.")
+        if not self.is_feedforward:
+            return
+        _require(self.task == "classifier", "A feed-forward net can only be a classifier.")
+        alone = self.num_layers == 1 and not (self.bidirectional or self.pair_buckets or self.dense_size)
+        _require(alone, "A feed-forward net has one layer, no pairs, no dense layer besides, and no direction.")
 
     def __post_init__(self) -> None:
         _require(self.task in TASKS, f"task must be one of {', '.join(TASKS)}, got {self.task!r}.")
         _require(
-            self.cell_type in CELL_TYPES, f"cell_type must be one of {', '.join(CELL_TYPES)}, got {self.cell_type!r}."
+            self.cell_type in (*CELL_TYPES, FEEDFORWARD),
+            f"cell_type must be one of {', '.join(CELL_TYPES)}, got {self.cell_type!r}.",
         )
         _require(self.pooling in POOLINGS, f"pooling must be one of {', '.join(POOLINGS)}, got {self.pooling!r}.")
         for name in ("vocab_size", "num_outputs", "embedding_size", "hidden_size", "num_layers"):
             _positive_int(name, getattr(self, name))
-        is_number = isinstance(self.dropout, int | float) and not isinstance(self.dropout, bool)
-        _require(
-            is_number and 0 <= self.dropout < 1,
-            f"dropout must be at least 0 and less than 1, got {self.dropout!r}.",
-        )
+        _positive_int("pair_size", self.pair_size)
+        scale = self.embedding_scale
+        _require(isinstance(scale, int | float) and 0 < scale < math.inf, "embedding_scale must be more than 0.")
+        for name in ("pair_buckets", "dense_size", "window"):
+            if getattr(self, name) != 0:
+                _positive_int(name, getattr(self, name))
+        self._check_feedforward()
+        for name in ("dropout", "recurrent_dropout"):
+            rate = getattr(self, name)
+            is_number = isinstance(rate, int | float) and not isinstance(rate, bool)
+            _require(is_number and 0 <= rate < 1, f"{name} must be at least 0 and less than 1, got {rate!r}.")
         if self.padding_index is not None:
             _require(
                 isinstance(self.padding_index, int) and 0 <= self.padding_index < self.vocab_size,
@@ -124,6 +164,10 @@ class ModelConfig(_Settings):
                 not self.bidirectional,
                 "A bidirectional language model cannot generate: it would have to read the text it is about to write; "
                 "use bidirectional with a classifier.",
+            )
+            _require(
+                self.pair_buckets == self.dense_size == 0,
+                "pair_buckets and dense_size are for a classifier.",
             )
             _require(
                 self.num_outputs == self.vocab_size,
@@ -145,7 +189,7 @@ class TrainConfig(_Settings):
         epochs: Passes over the training data; a fraction is allowed. The learning rate's decay ends there.
         batch_size: Parallel streams (language model) or texts a batch (classifier).
         bptt: Tokens between two cuts of the gradient; the state is carried over (language model only).
-        learning_rate: AdamW's peak rate, reached after `warmup_steps` steps of linear rise.
+        learning_rate: The optimizer's peak rate, reached after `warmup_steps` steps of linear rise.
         warmup_steps: Length of that rise in steps.
         decay: Fraction of all steps, at the end, over which the rate falls linearly to a hundredth.
         weight_decay: AdamW's decoupled weight decay (Loshchilov and Hutter 2019).
@@ -153,6 +197,13 @@ class TrainConfig(_Settings):
         max_length: Longest text of a classifier's training batch in tokens; longer ones give a random window.
         word_dropout: Probability of reading a training word as unknown (classifier only).
         prefix_loss: Weight, in [0, 1], of the mean loss over all prefixes beside the whole text's (classifier only).
+        pretrain_epochs: Passes before those, in which a classifier learns to guess the next word (Dai and Le 2015);
+            their rate rises and falls like that of the others.
+        pretrain_learning_rate: The peak rate of those passes.
+        pretrain_dropout: Their dropout of each layer's input, in place of the network's.
+        optimizer: "adamw", or "sgd": plain steps down the gradient, without momentum or weight decay.
+        average: Share of the old in a running average of the weights, updated every step, which then is validated and
+            kept in place of the newest ones (Polyak and Juditsky 1992); 0 for none.
         validate_every: Steps between two validations.
         patience: Validations without a new best after which training stops.
         save_every: Steps between two resumable checkpoints.
@@ -179,18 +230,28 @@ class TrainConfig(_Settings):
     save_every: int = 200
     precision: str = "auto"
     seed: int = 0
+    pretrain_epochs: float = 0.0
+    pretrain_learning_rate: float = 4e-3
+    pretrain_dropout: float = 0.1
+    average: float = 0.0
+    optimizer: str = "adamw"
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "bptt", "max_length", "validate_every", "patience", "save_every"):
             _positive_int(name, getattr(self, name))
-        for name in ("epochs", "learning_rate", "clip"):
+        for name in ("epochs", "learning_rate", "clip", "pretrain_learning_rate"):
             value = getattr(self, name)
             _require(0 < value < math.inf, f"{name} must be more than 0 and finite, got {value!r}.")
         for name in ("decay", "prefix_loss", "word_dropout"):
             _require(0 <= getattr(self, name) <= 1, f"{name} must be between 0 and 1, got {getattr(self, name)!r}.")
-        for name in ("warmup_steps", "weight_decay", "seed"):
+        for name in ("pretrain_dropout", "average"):
+            _require(0 <= getattr(self, name) < 1, f"{name} must be at least 0 and less than 1.")
+        for name in ("warmup_steps", "weight_decay", "seed", "pretrain_epochs"):
             value = getattr(self, name)
             _require(0 <= value < 2**63, f"{name} must not be negative, nor 2^63 or more, got {value!r}.")
+        _require(
+            self.optimizer in OPTIMIZERS, f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}."
+        )
         _require(
             self.precision in PRECISIONS, f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}."
         )

@@ -7,12 +7,15 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.functional import dropout
 
 from rnnviz.cells import CELLS, State, make_layer, run_layer
 from rnnviz.config import ModelConfig
 
 DIRECTIONS = ("", "_reverse")
+_MIX, _LOW = (2654435761, 40503, 2246822519), 2**31 - 1
+_PAIR_SPREAD = 0.01
 
 
 class Output(NamedTuple):
@@ -29,6 +32,21 @@ def reverse_within(x: Tensor, lengths: Tensor) -> Tensor:
     return x.gather(1, index.view(*index.shape, *[1] * (x.dim() - 2)).expand(-1, -1, *x.shape[2:]))
 
 
+def pair_rows(ids: Tensor, before: Tensor, buckets: int) -> Tensor:
+    """Hash each token with the one before it to a row below `buckets`, the same on every machine.
+
+    Two pairs may share a row; with some times more rows than common pairs, few do.
+
+    Args:
+        ids: int64 (..., time).
+        before: int64, the same shape.
+        buckets: Rows of the table.
+    """
+    mixed = (before & _LOW) * _MIX[0] + ids * _MIX[1]
+    mixed = ((mixed ^ (mixed >> 15)) & _LOW) * _MIX[2]
+    return (mixed ^ (mixed >> 13)) % buckets
+
+
 class Network(nn.Module):
     """A character language model or a word classifier, by its config.
 
@@ -42,13 +60,23 @@ class Network(nn.Module):
         self.cell = CELLS[config.cell_type]
         self.directions = DIRECTIONS if config.bidirectional else DIRECTIONS[:1]
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.padding_index)
+        if config.embedding_scale != 1:
+            self.embedding.weight.data.mul_(config.embedding_scale)
+        self.pairs = None
+        if config.pair_buckets:
+            self.pairs = nn.Embedding(config.pair_buckets, config.pair_size)
+            nn.init.normal_(self.pairs.weight, std=_PAIR_SPREAD)
+        self.pooled = ("mean", "max", "last") if config.pooling == "all" else (config.pooling,)
         width = config.hidden_size * len(self.directions)
-        sizes = [config.embedding_size, *[width] * (config.num_layers - 1)]
+        sizes = [config.embedding_size + config.pair_size * bool(config.pair_buckets)]
+        sizes += [width] * (config.num_layers - 1)
         self.recurrent = nn.ModuleList(
             nn.ModuleDict({f"d{d}": make_layer(config.cell_type, size, config.hidden_size) for d in self.directions})
             for size in sizes
         )
-        self.head = nn.Linear(width, config.num_outputs)
+        width *= len(self.pooled)
+        self.dense = nn.Linear(width, config.dense_size) if config.dense_size else None
+        self.head = nn.Linear(config.dense_size or width, config.num_outputs)
         self._open_forget_gates()
         self.initial_state = None
         if config.learned_initial_state:
@@ -76,6 +104,28 @@ class Network(nn.Module):
         zero = self.head.weight.new_zeros(batch, self.config.hidden_size)
         return (zero,) * len(self.cell.states)
 
+    def embed(self, ids: Tensor, before: Tensor | None = None) -> Tensor:
+        """Return what the first layer reads: each token's vector and, where there are pairs, the pair's beside it.
+
+        Args:
+            ids: int64 (..., time).
+            before: int64 (..., 1), the token before the first; None at a text's beginning.
+        """
+        if self.pairs is None:
+            return self.embedding(ids)
+        first = torch.zeros_like(ids[..., :1]) if before is None else before
+        rows = pair_rows(ids, torch.cat([first, ids[..., :-1]], dim=-1), len(self.pairs.weight))
+        return torch.cat([self.embedding(ids), self.pairs(rows)], dim=-1)
+
+    def _run(self, module: nn.Module, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Run one layer and direction, in training with some of its recurrent weights left out."""
+        rate = self.config.recurrent_dropout
+        if not (self.training and rate):
+            return run_layer(module, x, state)
+        weights = dict(module.named_parameters())
+        weights["weight_hh_l0"] = dropout(weights["weight_hh_l0"], rate)
+        return run_layer(lambda *inputs: functional_call(module, weights, inputs), x, state)
+
     def run_layer(self, layer: int, x: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
         """Run one layer in each of its directions; hidden states of both are concatenated, aligned in time."""
         batch = x.shape[0]
@@ -83,23 +133,30 @@ class Network(nn.Module):
         for d, name in enumerate(self.directions):
             module = self.recurrent[layer][f"d{name}"]
             if d == 0:
-                out, final = run_layer(module, x, state or self.start(batch, layer))
+                out, final = self._run(module, x, state or self.start(batch, layer))
             else:
                 full = lengths if lengths is not None else torch.full((batch,), x.shape[1], device=x.device)
-                out, final = run_layer(module, reverse_within(x, full), self.start(batch, layer, d))
+                out, final = self._run(module, reverse_within(x, full), self.start(batch, layer, d))
                 out = reverse_within(out, full)
             outputs.append(out)
             finals.append(final)
         return (outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)), finals[0]
 
     def features(
-        self, ids: Tensor, lengths: Tensor | None = None, state: list[State] | None = None
+        self,
+        ids: Tensor,
+        lengths: Tensor | None = None,
+        state: list[State] | None = None,
+        rate: float | None = None,
     ) -> tuple[Tensor, list[State]]:
-        """Return the top layer's hidden states (batch, time, unit * directions) and the final state of each layer."""
+        """Return the top layer's hidden states (batch, time, unit * directions) and the final state of each layer.
+
+        `rate` takes the place of the config's dropout; the rest is as for `forward`.
+        """
         if ids.dim() != 2 or ids.shape[1] == 0:
             raise ValueError(f"ids: expected (batch, time) with time >= 1, got {tuple(ids.shape)}")
-        rate = self.config.dropout
-        x, final = self.embedding(ids), []
+        rate = self.config.dropout if rate is None else rate
+        x, final = self.embed(ids), []
         for layer in range(self.config.num_layers):
             x = dropout(x, rate, self.training)
             x, last = self.run_layer(layer, x, lengths, state[layer] if state else None)
@@ -107,19 +164,28 @@ class Network(nn.Module):
         return x, final
 
     def pool(self, hidden: Tensor) -> Tensor:
-        """Read the states up to each time step: (batch, time, unit) -> the same shape.
+        """Read the states up to each time step: (batch, time, unit) -> the same shape, three times as wide for "all".
 
         Causal where the network is; a bidirectional one has read the whole text at every step.
         """
-        if self.config.pooling == "last":
-            if not self.config.bidirectional:
-                return hidden
-            size = self.config.hidden_size  # the backward direction ends at the first token
-            return torch.cat([hidden[..., :size], hidden[:, :1, size:].expand(-1, hidden.shape[1], -1)], dim=-1)
-        if self.config.pooling == "max":
+        read = [self._pool(hidden, kind) for kind in self.pooled]
+        return read[0] if len(read) == 1 else torch.cat(read, dim=-1)
+
+    def _pool(self, hidden: Tensor, kind: str) -> Tensor:
+        if kind == "max":
             return hidden.cummax(dim=1).values
-        steps = torch.arange(1, hidden.shape[1] + 1, device=hidden.device, dtype=hidden.dtype)
-        return hidden.cumsum(dim=1) / steps[:, None]
+        if kind == "mean":
+            steps = torch.arange(1, hidden.shape[1] + 1, device=hidden.device, dtype=hidden.dtype)
+            return hidden.cumsum(dim=1) / steps[:, None]
+        if not self.config.bidirectional:
+            return hidden
+        size = self.config.hidden_size  # the backward direction ends at the first token
+        return torch.cat([hidden[..., :size], hidden[:, :1, size:].expand(-1, hidden.shape[1], -1)], dim=-1)
+
+    def answer(self, hidden: Tensor) -> Tensor:
+        """Return the logits (batch, time, output) of the top layer's hidden states (batch, time, unit)."""
+        read = dropout(self.pool(hidden), self.config.dropout, self.training)
+        return self.head(read if self.dense is None else torch.relu(self.dense(read)))
 
     def forward(self, ids: Tensor, lengths: Tensor | None = None, state: list[State] | None = None) -> Output:
         """Give the logits after every token.
@@ -137,8 +203,7 @@ class Network(nn.Module):
             ValueError: `ids` is not two-dimensional or has no time step.
         """
         hidden, final = self.features(ids, lengths, state)
-        pooled = dropout(self.pool(hidden), self.config.dropout, self.training)
-        return Output(self.head(pooled), final)
+        return Output(self.answer(hidden), final)
 
 
 _SEEDING = Lock()

@@ -35,6 +35,7 @@ def record(model: Model, text: str) -> Recording:
 
     Raises:
         TextError: The text has no token.
+        ConfigError: The model is a feed-forward net.
     """
     return record_batch(model, [text])[0]
 
@@ -45,7 +46,10 @@ def record_batch(model: Model, texts: Sequence[str]) -> list[Recording]:
 
     Raises:
         TextError: One of the texts has no token.
+        ConfigError: The model is a feed-forward net.
     """
+    if model.config.is_feedforward:
+        raise ConfigError(f"{model.name} is a feed-forward net: it has no recurrent state to record.")
     read_in = [read(model.tokenizer, text) for text in texts]
     ids, lengths = pad([ids for ids, _ in read_in])
     device = model.network.device
@@ -82,7 +86,7 @@ def record_network(network: Network, ids: Tensor, lengths: Tensor) -> tuple[list
 
 
 def _record_network(network: Network, ids: Tensor, lengths: Tensor) -> tuple[list[Gates], Tensor]:
-    x = network.embedding(ids.T)
+    x = network.embed(ids).transpose(0, 1)
     layers = []
     for layer in range(network.config.num_layers):
         signals: Gates = {}
@@ -97,7 +101,7 @@ def _record_network(network: Network, ids: Tensor, lengths: Tensor) -> tuple[lis
         x = signals["hidden"]
         if "hidden_backward" in signals:
             x = torch.cat([x, signals["hidden_backward"]], dim=-1)
-    return layers, network.head(network.pool(x.transpose(0, 1)).transpose(0, 1))
+    return layers, network.answer(x.transpose(0, 1)).transpose(0, 1)
 
 
 def _reversed(x: Tensor, lengths: Tensor) -> Tensor:
@@ -194,7 +198,8 @@ def _by_loop(cell: Cell, weights: Weights, x: Tensor, start: State) -> Gates:
 def predict(model: Model, text: str) -> Prediction:
     """Classify a text, and every beginning of it.
 
-    A bidirectional network reads each beginning anew, since its backward direction starts at the end.
+    A bidirectional network reads each beginning anew, since its backward direction starts at the end; so does a
+    feed-forward one, which has no state to go on from.
 
     Raises:
         TextError: There is no word in the text.
@@ -204,7 +209,7 @@ def predict(model: Model, text: str) -> Prediction:
         raise ConfigError(f"{model.name} is a language model; sentiment needs a classifier.")
     row, tokens = read(model.tokenizer, text)
     ids = torch.from_numpy(row).to(model.network.device)
-    if model.config.bidirectional:
+    if model.config.bidirectional or model.config.is_feedforward:
         logits = torch.cat(list(_prefix_logits(model.network, ids)))
     else:
         logits = model.network(ids[None]).logits[0]

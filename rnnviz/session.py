@@ -13,8 +13,8 @@ from rnnviz import checkpoints
 from rnnviz.checkpoints import Model
 from rnnviz.config import LONGEST
 from rnnviz.errors import ModelNotFoundError, RnnvizError, TextError
-from rnnviz.record import predict
-from rnnviz.recording import Prediction
+from rnnviz.record import predict, record
+from rnnviz.recording import Prediction, Recording
 from rnnviz.subjects import Subject
 
 _MEASURING = BoundedSemaphore(2)
@@ -72,9 +72,10 @@ def load_model(name: str) -> Model:
 
 @st.cache_data(max_entries=1000, show_spinner=False)
 def _task(name: str, version: tuple[int, int]) -> tuple[str, str]:
-    """Return a model's task, or "" and why it cannot be read; looked up once, however many models there are."""
+    """Return a model's task, "" for one without recurrent layers, or "" and why it cannot be read; looked up once."""
     try:
-        return checkpoints.shared(name).config.task, ""
+        config = checkpoints.shared(name).config
+        return "" if config.is_feedforward else config.task, ""
     except RnnvizError as error:
         return "", str(error)
 
@@ -103,7 +104,7 @@ def model_names(task: str | None = None) -> list[str]:
         if trouble:
             st.warning(trouble)
             del tasks[name]
-    names = [name for name in tasks if task in (None, tasks[name])]
+    names = [name for name in tasks if tasks[name] and task in (None, tasks[name])]
     if not names:
         raise ModelNotFoundError("There is no model here yet: train one with `python -m rnnviz train`.")
     return sorted(names, key=lambda name: tasks[name] != "language_model")
@@ -203,3 +204,30 @@ def asked(measure: Callable[..., Any], subject: Subject, seconds: float, togethe
 def _measured(_measure: Callable[..., Any], _subject: Subject, what: tuple) -> Any:
     with _MEASURING:
         return _measure(_subject.make(), _subject.ids, _subject.tokens, _subject.label, **dict(what[-1]))
+
+
+def recording(model: Model, text: str) -> Recording:
+    """Return every signal of a network while it reads a text, recorded once for all users."""
+    return _record(model, *_key(model), text)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _record(_model: Model, name: str, digest: str, config: str, text: str) -> Recording:
+    return record(_model, text)
+
+
+def kept(compute: Callable[..., Any], model: Model, *arguments: Any) -> Any:
+    """Return what a function makes of a model and other arguments, made once for all users.
+
+    Args:
+        compute: Takes the model and the arguments; does not change what it has returned.
+        model: The model.
+        *arguments: Hashable.
+    """
+    return _kept(compute, model, f"{compute.__module__}.{compute.__name__}", _key(model), arguments)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _kept(_compute: Callable[..., Any], _model: Model, name: str, key: tuple, arguments: tuple) -> Any:
+    with _MEASURING:
+        return _compute(_model, *arguments)

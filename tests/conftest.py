@@ -20,7 +20,7 @@ import torch
 from rnnviz import checkpoints
 from rnnviz.checkpoints import Model
 from rnnviz.config import ModelConfig
-from rnnviz.network import Network
+from rnnviz.feedforward import build
 from rnnviz.text import CharTokenizer, WordTokenizer
 
 ROOT = Path(__file__).parent.parent
@@ -46,7 +46,7 @@ def tiny_language_model(folder: Path, cell_type: str = "lstm", **shape: object) 
     tokenizer = CharTokenizer.fit("the quick brown fox jumps over the lazy dog.\n")
     size = len(tokenizer)
     config = ModelConfig("language_model", cell_type, size, size, 8, 16, **{"num_layers": 2, **shape})
-    checkpoints.save(folder, Network(config), tokenizer, {"name": folder.name})
+    checkpoints.save(folder, build(config), tokenizer, {"name": folder.name})
     return checkpoints.load(folder, device="cpu")
 
 
@@ -56,7 +56,7 @@ def tiny_classifier(folder: Path, cell_type: str = "lstm", **shape: object) -> M
     config = ModelConfig(
         "classifier", cell_type, len(tokenizer), 2, 8, 16, padding_index=0, labels=("negative", "positive"), **shape
     )
-    checkpoints.save(folder, Network(config), tokenizer, {"name": folder.name})
+    checkpoints.save(folder, build(config), tokenizer, {"name": folder.name})
     return checkpoints.load(folder, device="cpu")
 
 

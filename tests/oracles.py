@@ -1,6 +1,6 @@
 """Independent oracles for gradients: every cell written out once more, in plain float64 autograd.
 
-Nothing of `rnnviz.cells` or `rnnviz.analysis` is used, only a network's parameters by their names in a file.
+Nothing of `rnnviz.cells` or `rnnviz.analysis` is used, only a network's parameters by their names, and its hashing.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from rnnviz.config import POOLINGS, ModelConfig
-from rnnviz.network import Network
+from rnnviz.network import Network, pair_rows
 
 TASKS = ("language_model", *POOLINGS)
 CASES = [("language_model", 1), ("language_model", 2), ("last", 1), ("mean", 2), ("max", 1)]
@@ -82,7 +82,7 @@ def unrolled(network: Network, ids: np.ndarray, nudges: Nudges | None = None, ve
     count = 2 if config.cell_type == "lstm" else 1
     zero, given = torch.zeros(config.hidden_size).double(), nudges or {}
     if vectors is None:
-        vectors = p["embedding.weight"][torch.from_numpy(np.array(ids))].clone().requires_grad_()
+        vectors = _embedded(p, torch.from_numpy(np.array(ids))).clone().requires_grad_()
     x, matrices, states, parts = vectors, [], [], []
     for layer in range(config.num_layers):
         w_ih, w, b_ih, b = (
@@ -98,10 +98,23 @@ def unrolled(network: Network, ids: np.ndarray, nudges: Nudges | None = None, ve
         matrices.append(copies)
         states.append(kept)
         parts.append((w_ih, b_ih, b))
-    read = {"last": lambda: x, "max": lambda: x.cummax(dim=0).values}.get(
-        config.pooling, lambda: torch.stack([x[: t + 1].mean(dim=0) for t in range(len(x))])
-    )()
+    means = torch.stack([x[: t + 1].mean(dim=0) for t in range(len(x))])
+    kinds = {"mean": means, "max": x.cummax(dim=0).values, "last": x}
+    read = torch.cat(list(kinds.values()), dim=1) if config.pooling == "all" else kinds[config.pooling]
+    if config.dense_size:
+        read = torch.relu(read @ p["dense.weight"].T + p["dense.bias"])
     return Graph(config, vectors, matrices, states, parts, read @ p["head.weight"].T + p["head.bias"])
+
+
+def _embedded(p: Mapping[str, Tensor], ids: Tensor) -> Tensor:
+    """What the first layer reads: (time, embedding), the pairs' vectors beside the tokens' where there are any."""
+    words = p["embedding.weight"][ids]
+    if "pairs.weight" not in p:
+        return words
+    rows = [
+        pair_rows(now, before, len(p["pairs.weight"])) for now, before in zip(ids, [ids[0] * 0, *ids], strict=False)
+    ]
+    return torch.cat([words, p["pairs.weight"][torch.stack(rows)]], dim=1)
 
 
 def gradients(loss: Tensor, *leaves: Tensor) -> list[np.ndarray]:

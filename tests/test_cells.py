@@ -6,9 +6,9 @@ from torch import nn
 
 from rnnviz.cells import CELLS, LoopLayer, Weights, make_layer, run_layer
 from rnnviz.checkpoints import export_state
-from rnnviz.config import CELL_TYPES, ModelConfig
+from rnnviz.config import CELL_TYPES, POOLINGS, ModelConfig
 from rnnviz.errors import ConfigError
-from rnnviz.network import Network, at_end
+from rnnviz.network import Network, at_end, pair_rows
 
 BATCH, TIME, INPUT, UNITS = 3, 11, 5, 7
 TORCH = {
@@ -21,7 +21,8 @@ TORCH = {
 
 def _network(cell_type: str, task: str = "classifier", **shape: object) -> Network:
     own = {"labels": ("a", "b"), "num_outputs": 2} if task == "classifier" else {"num_outputs": 20}
-    config = ModelConfig(task, cell_type, vocab_size=20, embedding_size=INPUT, hidden_size=UNITS, **own, **shape)
+    sizes = {"vocab_size": 20, "embedding_size": INPUT, "hidden_size": UNITS}
+    config = ModelConfig(task, cell_type, **{**sizes, **own, **shape})
     return Network(config).double().eval()
 
 
@@ -77,7 +78,7 @@ def test_network_is_torchs_stacked_layer_with_its_names(cell_type: str, layers: 
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
 def test_padding_changes_nothing(cell_type: str, pooling: str, bidirectional: bool) -> None:
     network = _network(cell_type, pooling=pooling, bidirectional=bidirectional, padding_index=0, num_layers=2)
@@ -121,14 +122,75 @@ def test_learned_initial_state_is_used_and_learned() -> None:
 
 
 def test_pooling_is_causal() -> None:
-    for pooling in ("last", "mean", "max"):
-        network = _network("rnn_tanh", pooling=pooling)
+    for pooling in POOLINGS:
+        network = _network("rnn_tanh", pooling=pooling, pair_buckets=64)
         ids = torch.randint(0, 20, (1, TIME))
         prefix = network(ids[:, :5]).logits[0]
         assert (network(ids).logits[0, :5] - prefix).abs().max() < 1e-12
 
 
+def test_all_poolings_side_by_side() -> None:
+    network = _network("rnn_tanh", pooling="all")
+    hidden = torch.randn(1, TIME, UNITS).double()
+    read = network.pool(hidden)[0]
+    for t in range(TIME):
+        before = hidden[0, : t + 1]
+        expected = torch.cat([before.mean(dim=0), before.max(dim=0).values, before[-1]])
+        assert (read[t] - expected).abs().max() < 1e-12
+
+
+def test_pairs_of_neighbours_have_vectors_of_their_own() -> None:
+    ids = torch.tensor([[3, 4, 3, 4, 5], [4, 4, 5, 3, 4]])
+    before = torch.cat([torch.zeros(2, 1, dtype=torch.int64), ids[:, :-1]], dim=1)
+    rows = pair_rows(ids, before, 1000)
+    assert rows.min() >= 0
+    assert rows.max() < 1000
+    assert rows[0, 1] == rows[0, 3] == rows[1, 4], "the same two words in the same order"
+    assert rows[0, 2] != rows[0, 1], "order matters"
+    assert rows[0, 0] != rows[0, 2], "the first word has nothing before it"
+    spread = pair_rows(*torch.randint(0, 20_000, (2, 50_000)), 1000).bincount(minlength=1000)
+    assert spread.max() < 2 * spread.float().mean(), "rows are filled evenly"
+    network = _network("lstm", pair_buckets=64, pair_size=3)
+    whole = network.embed(ids)
+    assert whole[..., INPUT:].equal(network.pairs(pair_rows(ids, before, 64)))
+    assert network.embed(ids[:, 2:], ids[:, 1:2]).equal(whole[:, 2:]), "a stretch with the token before it"
+
+
+def test_a_dense_layer_stands_before_the_answer() -> None:
+    network = _network("rnn_tanh", pooling="last", dense_size=5)
+    hidden = torch.randn(1, TIME, UNITS).double()
+    expected = network.head(torch.relu(network.dense(hidden)))
+    assert network.answer(hidden).equal(expected)
+    assert network.dense.out_features == network.head.in_features == 5
+
+
+def test_fresh_token_vectors_have_the_spread_asked_for() -> None:
+    for scale in (1.0, 0.1):
+        network = _network("lstm", vocab_size=4000, embedding_scale=scale, padding_index=0)
+        assert float(network.embedding.weight[1:].std().detach()) == pytest.approx(scale, rel=0.05)
+        assert not network.embedding.weight[0].any()
+
+
+def test_recurrent_dropout_is_for_training_only() -> None:
+    ids = torch.randint(0, 20, (1, TIME))
+    for cell_type in CELL_TYPES:
+        network = _network(cell_type, recurrent_dropout=0.5)
+        quiet = network(ids).logits
+        assert network(ids).logits.equal(quiet)
+        network.train()
+        one, other = network(ids).logits, network(ids).logits
+        assert not one.equal(other)
+        one.sum().backward()
+        assert all(p.grad is not None for p in network.recurrent.parameters())
+
+
 def test_impossible_settings_are_refused() -> None:
+    with pytest.raises(ConfigError, match="for a classifier"):
+        _network("lstm", "language_model", pair_buckets=64)
+    with pytest.raises(ConfigError, match="pair_buckets"):
+        _network("lstm", pair_buckets=-1)
+    with pytest.raises(ConfigError, match="recurrent_dropout"):
+        _network("lstm", recurrent_dropout=1)
     with pytest.raises(ConfigError, match="cannot generate"):
         _network("lstm", "language_model", bidirectional=True)
     with pytest.raises(ConfigError, match="cell_type"):

@@ -160,6 +160,32 @@ def test_the_official_imdb_archive_is_understood(tmp_path: Path) -> None:
         read_imdb_archive(tmp_path / "bad.tar.gz")
 
 
+def test_the_sentence_archive_is_understood(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "rt-polaritydata.tar.gz", "w:gz") as archive:
+        for kind in ("neg", "pos"):
+            data = "".join(f"{kind} caf\xe9 {i} \n" for i in range(5331)).encode("latin-1")
+            member = tarfile.TarInfo(f"rt-polaritydata/rt-polarity.{kind}")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    corpus = open_corpus("rt-polarity", tmp_path)
+    assert (len(corpus.train), len(corpus.validation), corpus.test) == (8530, 1066, None)
+    assert corpus.train.texts[0] == "neg caf\xe9 0"
+    assert corpus.validation.texts[-1] == "pos caf\xe9 4797"
+    assert corpus.train.labels.sum() == 4265
+    (tmp_path / "rt-polaritydata.tar.gz").write_bytes(b"nonsense")
+    with pytest.raises(DataError, match="not the archive rt-polaritydata"):
+        open_corpus("rt-polarity", tmp_path)
+
+
+def test_sentences_stand_beside_reviews_in_training_alone(data_folder: Path) -> None:
+    both, reviews = open_corpus("imdb+rt-polarity", data_folder), open_corpus("imdb", data_folder)
+    assert len(both.train) == len(reviews.train) + 8530
+    assert both.validation.texts == reviews.validation.texts
+    assert both.test.texts == reviews.test.texts
+    held_out = set(open_corpus("rt-polarity", data_folder).validation.texts)
+    assert not held_out & set(both.train.texts)
+
+
 def test_imdb_is_split_by_film_without_what_the_test_set_holds(data_folder: Path) -> None:
     corpus = open_corpus("imdb", data_folder)
     assert len(corpus.test) == 25_000

@@ -11,7 +11,7 @@ import torch
 import rnnviz
 from rnnviz.cells import CELLS
 from rnnviz.checkpoints import Model
-from rnnviz.config import CELL_TYPES
+from rnnviz.config import CELL_TYPES, POOLINGS
 from rnnviz.errors import ConfigError
 from rnnviz.live.clamps import Clamp
 from rnnviz.live.experiment import Outcome, compare
@@ -111,10 +111,10 @@ def test_a_first_token_beyond_the_text_is_its_last(made: Callable[..., Model]) -
 
 @pytest.mark.parametrize("first", [0, 6])
 @pytest.mark.parametrize("layer", [0, 1])
-@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("cell_type", ["lstm", "gru_textbook"])
 def test_classifiers(made: Callable[..., Model], cell_type: str, pooling: str, layer: int, first: int) -> None:
-    model = made("classifier", cell_type, pooling=pooling, num_layers=2)
+    model = made("classifier", cell_type, pooling=pooling, num_layers=2, pair_buckets=32, dense_size=16)
     ids = read(model.tokenizer, REVIEW)[0]
     for clamp in (Clamp(layer, "hidden", 2, 1.0, first), Clamp(layer, "candidate", None, 0.9, first)):
         outcomes = _check(model, ids, clamp)

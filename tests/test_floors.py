@@ -13,6 +13,7 @@ FLOORS = {
     "rnnviz.text": 1.0,
     "rnnviz.cells": 1.0,
     "rnnviz.network": 2.0,
+    "rnnviz.feedforward": 2.01,
     "rnnviz.initial": 2.05,
     "rnnviz.analysis": 2.1,
     "rnnviz.checkpoints": 3.0,
@@ -21,6 +22,7 @@ FLOORS = {
     "rnnviz.scripts": 3.0,
     "rnnviz.record": 3.1,
     "rnnviz.training": 3.1,
+    "rnnviz.held_out": 3.15,
     "rnnviz.live": 3.15,
     "rnnviz.notebook": 3.15,
     "rnnviz.subjects": 3.15,
@@ -48,8 +50,16 @@ ONLY_IN = {
     "captum": ("rnnviz.analysis",),
     "pooch": ("rnnviz.training",),
     "torch": (
-        *("rnnviz.cells", "rnnviz.network", "rnnviz.initial", "rnnviz.analysis", "rnnviz.checkpoints", "rnnviz.record"),
-        *("rnnviz.training", "rnnviz.live", "rnnviz.session", "rnnviz.cli"),
+        *(
+            "rnnviz.cells",
+            "rnnviz.network",
+            "rnnviz.feedforward",
+            "rnnviz.initial",
+            "rnnviz.analysis",
+            "rnnviz.checkpoints",
+            "rnnviz.record",
+        ),
+        *("rnnviz.training", "rnnviz.held_out", "rnnviz.live", "rnnviz.session", "rnnviz.cli"),
     ),
 }
 

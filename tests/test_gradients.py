@@ -70,10 +70,11 @@ def test_norms_agree_with_autograd(cell_type: str, layers: int, learned: bool) -
         assert (decay.label, decay.cell_type, decay.overflow) == ("name", cell_type, None)
 
 
-@pytest.mark.parametrize(("pooling", "layers"), [("last", 1), ("mean", 2), ("max", 1), ("max", 2)])
+@pytest.mark.parametrize(("pooling", "layers"), [("last", 1), ("mean", 2), ("max", 1), ("max", 2), ("all", 2)])
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
 def test_a_classifiers_norms_agree_with_autograd(cell_type: str, layers: int, pooling: str) -> None:
-    network = make_network(cell_type, layers, task="classifier", pooling=pooling, learned_initial_state=True)
+    more = {"dense_size": 7, "pair_buckets": 16, "pair_size": 2} if pooling == "all" else {}
+    network = make_network(cell_type, layers, task="classifier", pooling=pooling, learned_initial_state=True, **more)
     ids = some_ids()
     graph = unrolled(network, ids)
     for position in (None, 7):

@@ -33,7 +33,7 @@ from rnnviz.analysis.units import (
 from rnnviz.cells import CELLS, Cell, State, Weights
 from rnnviz.charts.palette import scale_of
 from rnnviz.checkpoints import Model
-from rnnviz.config import CELL_TYPES, LONGEST
+from rnnviz.config import CELL_TYPES, LONGEST, POOLINGS
 from rnnviz.errors import ConfigError
 from rnnviz.live import reader as reading
 from rnnviz.live import session as live
@@ -146,7 +146,7 @@ def test_any_edits_end_in_the_recording_of_the_final_text(
     assert np.allclose(reader.logits(first, last), recording.logits[first:last], **CLOSE)
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("cell_type", ["lstm", "gru_textbook"])
 @settings(max_examples=10, deadline=None, derandomize=True)
 @given(
@@ -155,7 +155,7 @@ def test_any_edits_end_in_the_recording_of_the_final_text(
 def test_any_edits_of_a_review_end_in_its_recording(
     made: Callable[..., Model], cell_type: str, pooling: str, edits: list[tuple[int, int, list[str]]]
 ) -> None:
-    model = made("classifier", cell_type, pooling=pooling, num_layers=2)
+    model = made("classifier", cell_type, pooling=pooling, num_layers=2, pair_buckets=32, dense_size=16)
     words = ["bad", "plot"]
     reader = _through(reader_of(model.network), _ids(model, " ".join(words)))
     for at, gone, new in edits:
@@ -306,7 +306,7 @@ def _hold(named: dict[str, torch.Tensor], held: list[Clamp], name: str) -> None:
 def _by_hand(model: Model, ids: np.ndarray, clamps: list[Clamp]) -> tuple[list[dict[str, np.ndarray]], np.ndarray]:
     """Every signal of every layer and the logits, by one plain loop with values held."""
     network, cell_type = model.network, model.config.cell_type
-    x, layers = network.embedding(torch.from_numpy(ids)), []
+    x, layers = network.embed(torch.from_numpy(ids)), []
     for layer in range(model.config.num_layers):
         weights, kept = Weights.of(network.recurrent[layer]["d"]), []
         state: State = network.start(1, layer)
@@ -324,7 +324,7 @@ def _by_hand(model: Model, ids: np.ndarray, clamps: list[Clamp]) -> tuple[list[d
         stacked = {name: torch.stack([one[name] for one in kept]) for name in kept[0]}
         layers.append({name: value.numpy() for name, value in stacked.items()})
         x = stacked["hidden"]
-    return layers, network.head(network.pool(x[None])[0]).numpy()
+    return layers, network.answer(x[None])[0].numpy()
 
 
 HELD = [
@@ -389,8 +389,8 @@ def test_before_the_first_held_token_nothing_at_all_differs(made: Callable[..., 
 
 
 def test_a_held_classifier_that_pools(made: Callable[..., Model]) -> None:
-    for pooling in ("last", "mean", "max"):
-        model = made("classifier", "gru", pooling=pooling)
+    for pooling in POOLINGS:
+        model = made("classifier", "gru", pooling=pooling, pair_buckets=32, dense_size=16)
         ids, clamps = _ids(model, REVIEW), [Clamp(0, "update_gate", None, 0.1, 20)]
         reader = _through(Reader(model.network, clamps), ids)
         assert np.allclose(reader.logits(0, len(ids)), _by_hand(model, ids, clamps)[1], **CLOSE)
@@ -576,7 +576,7 @@ SHELF = {
     "tiny-gru": ("language_model", "gru", {}),
     "tiny-rnn": ("language_model", "rnn_relu", {}),
     "tiny-residual": ("language_model", "residual", {}),
-    "words": ("classifier", "lstm", {"pooling": "mean", "num_layers": 2}),
+    "words": ("classifier", "lstm", {"pooling": "all", "num_layers": 2, "pair_buckets": 32}),
     "both": ("classifier", "gru", {"bidirectional": True}),
 }
 FORWARD = [name for name in SHELF if name != "both"]

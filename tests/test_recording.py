@@ -24,7 +24,7 @@ TEXT = "the lazy dog jumps over the quick fox. " * 9
 def _naive(model: Model, text: str) -> dict[str, np.ndarray]:
     """Every signal by a plain loop in float64, one step and one layer at a time."""
     network = copy.deepcopy(model.network).double()
-    x = network.embedding(torch.from_numpy(model.tokenizer.encode(text)))
+    x = network.embed(torch.from_numpy(model.tokenizer.encode(text)))
     layers = []
     for layer in range(model.config.num_layers):
         weights = Weights.of(network.recurrent[layer]["d"])

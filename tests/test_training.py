@@ -21,7 +21,8 @@ from rnnviz.training.batches import Buckets, Streams, by_length
 from rnnviz.training.datasets import CharCorpus, TextCorpus, Texts
 from rnnviz.training.job import RESUME, Job
 from rnnviz.training.loop import learning_rate
-from rnnviz.training.scores import score_classifier, score_language_model
+from rnnviz.training.pretraining import NextWord
+from rnnviz.training.scores import calibration_error, score_classifier, score_language_model
 from tests.conftest import ROOT, tiny_classifier, tiny_language_model
 
 SHAPE = {"cell_type": "lstm", "embedding_size": 8, "hidden_size": 16, "num_layers": 2, "dropout": 0.3}
@@ -65,15 +66,25 @@ def test_a_word_model_learns_to_find_a_word(cell_type: str, tmp_path: Path) -> N
     assert last.score.accuracy > 0.9
 
 
-@pytest.mark.parametrize("make", [_char_corpus, _text_corpus])
-def test_resuming_repeats_the_run_step_for_step(make: object, tmp_path: Path) -> None:
-    config = _config(epochs=0.9, word_dropout=0.1)
-    whole = [step.loss_nats for step in Job(tmp_path / "a", make(), SHAPE, config).steps()]
-    first = Job(tmp_path / "b", make(), SHAPE, config)
+_EVERYTHING = {"pretrain_epochs": 0.3, "average": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "settings"),
+    [
+        (_char_corpus, SHAPE, {}),
+        (_text_corpus, SHAPE, {}),
+        (_text_corpus, {**SHAPE, "pooling": "all", "pair_buckets": 97, "recurrent_dropout": 0.2}, _EVERYTHING),
+    ],
+)
+def test_resuming_repeats_the_run_step_for_step(make: object, shape: dict, settings: dict, tmp_path: Path) -> None:
+    config = _config(epochs=0.9, word_dropout=0.1, **settings)
+    whole = [step.loss_nats for step in Job(tmp_path / "a", make(), shape, config).steps()]
+    first = Job(tmp_path / "b", make(), shape, config)
     for step in first.steps():
         if step.step == 17:  # left between two saves, like a killed process; the last save was at 14
             break
-    second = Job(tmp_path / "b", make(), SHAPE, config, resume=True)
+    second = Job(tmp_path / "b", make(), shape, config, resume=True)
     rest = [step.loss_nats for step in second.steps()]
     assert len(whole) == 14 + len(rest)
     assert rest == whole[14:]
@@ -115,6 +126,67 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(how: int, status: int,
     assert b"finished model" in again.stderr
 
 
+@torch.no_grad()
+def test_the_next_words_loss_is_a_softmax_over_the_words_at_hand(tmp_path: Path) -> None:
+    network = tiny_classifier(tmp_path / "m").network
+    rows = [np.array([2, 3, 4, 3]), np.array([5, 1])]
+    guesser = NextWord(network, rows)
+    hidden = torch.randn(2, 4, 16)
+    ids, lengths = torch.tensor([[2, 3, 4, 3], [5, 1, 0, 0]]), torch.tensor([4, 2])
+    share = {3: 2 / 6, 4: 1 / 6}
+    losses = []
+    for t, target in enumerate([3, 4, 3]):  # what follows id 5 is unknown, and so is not asked for
+        guess = guesser.project(hidden[0, t])
+        among = {w: float(guess @ network.embedding.weight[w]) - math.log(1 - (1 - p) ** 3) for w, p in share.items()}
+        losses.append(math.log(sum(math.exp(logit) for logit in among.values())) - among[target])
+    found = guesser(network.embedding, hidden, ids, lengths)
+    assert float(found) == pytest.approx(np.mean(losses), abs=1e-5)
+    assert float(guesser(network.embedding, hidden[1:], ids[1:], lengths[1:])) == 0
+
+
+def test_a_pretrained_classifier_has_learnt_the_words_order_first(tmp_path: Path) -> None:
+    rng, cycle = np.random.default_rng(0), ["one", "two", "three", "four", "five"]
+    texts = [" ".join((cycle * 9)[i % 5 :][: int(rng.integers(9, 30))]) for i in range(320)]
+    labels = np.arange(320) % 2
+    part = Texts(tuple(texts), labels)
+    corpus = TextCorpus(part, part, None, ("negative", "positive"), {"source": "made up"})
+    config = _config(epochs=0.2, pretrain_epochs=4, pretrain_learning_rate=2e-2)
+    shape = {**SHAPE, "num_layers": 1, "pair_buckets": 50}
+    job = Job(tmp_path / "m", corpus, shape, config)
+    before = job.trainer.network.pairs.weight.clone()
+    steps = []
+    for step in job.steps():
+        steps.append(step)
+        if step.step == job.trainer.pretrain_steps:
+            assert job.trainer.network.pairs.weight.equal(before), "pairs wait for the labels"
+        if step.step == job.trainer.pretrain_steps + 1:
+            assert {int(kept["step"]) for kept in job.trainer.optimizer.state.values()} == {1}, "AdamW starts anew"
+    guessing = [step.loss_nats for step in steps[: job.trainer.pretrain_steps]]
+    assert guessing[0] > 1.2
+    assert guessing[-1] < 0.3
+    assert not any(step.score for step in steps[: job.trainer.pretrain_steps])
+    assert not job.trainer.network.pairs.weight.equal(before)
+
+
+def test_averaged_weights_are_the_ones_kept(tmp_path: Path) -> None:
+    job = Job(tmp_path / "m", _text_corpus(), SHAPE, _config(epochs=1, average=0.9, validate_every=10_000))
+    kept = {name: value.clone() for name, value in job.trainer.network.state_dict().items()}
+    for step in job.steps():
+        share = min(0.9, (step.step - 1) / (step.step + 9))
+        for name, value in job.trainer.network.state_dict().items():
+            kept[name] = share * kept[name] + (1 - share) * value
+    saved = rnnviz.load(tmp_path / "m").network.state_dict()
+    assert all(torch.allclose(kept[name], value, atol=1e-6) for name, value in saved.items())
+
+
+def test_calibration_error_by_hand() -> None:
+    logits = torch.tensor([[0.8, 0.2], [0.8, 0.2], [0.35, 0.65]]).log()
+    assert calibration_error(logits, np.array([0, 1, 1])) == pytest.approx((abs(2 * 0.8 - 1) + abs(0.65 - 1)) / 3)
+    noise = torch.randn(4000, 2)
+    drawn = torch.multinomial(noise.softmax(1), 1)[:, 0].numpy()
+    assert calibration_error(noise, drawn) < 0.05
+
+
 def test_resume_refuses_other_settings_and_starting_over(tmp_path: Path) -> None:
     for step in Job(tmp_path / "m", _char_corpus(), SHAPE, _config()).steps():
         if step.step == 8:
@@ -132,6 +204,21 @@ def test_resume_refuses_other_settings_and_starting_over(tmp_path: Path) -> None
     (tmp_path / "m" / RESUME).write_bytes(b"nonsense")
     with pytest.raises(CheckpointError, match="cannot be read"):
         Job(tmp_path / "m", _char_corpus(), SHAPE, _config(), resume=True)
+
+
+def test_what_only_labels_need_may_change_until_they_are_read(tmp_path: Path) -> None:
+    early = _config(epochs=0.5, pretrain_epochs=0.5)
+    late = _config(epochs=0.5, pretrain_epochs=0.5, learning_rate=1e-3, word_dropout=0.2, average=0.5)
+    whole = [step.loss_nats for step in Job(tmp_path / "a", _text_corpus(), SHAPE, late).steps()]
+    for stop, folder in ((15, "b"), (28, "c")):
+        for step in Job(tmp_path / folder, _text_corpus(), SHAPE, early).steps():
+            if step.step == stop:
+                break
+    again = Job(tmp_path / "b", _text_corpus(), SHAPE, late, resume=True)
+    assert [step.loss_nats for step in again.steps()] == whole[14:]
+    assert rnnviz.load(tmp_path / "b").card["training"]["average"] == 0.5
+    with pytest.raises(CheckpointError, match="other settings"):
+        Job(tmp_path / "c", _text_corpus(), SHAPE, late, resume=True)
 
 
 def test_early_stopping_keeps_the_best(tmp_path: Path) -> None:
@@ -163,6 +250,8 @@ def test_a_finished_model_is_not_overwritten(tmp_path: Path) -> None:
 def test_impossible_jobs_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="forwards only"):
         Job(tmp_path / "m", _text_corpus(), {**SHAPE, "bidirectional": True}, _config(prefix_loss=0.1))
+    with pytest.raises(ConfigError, match="would see the word"):
+        Job(tmp_path / "m", _text_corpus(), {**SHAPE, "bidirectional": True}, _config(pretrain_epochs=1))
     with pytest.raises(ConfigError, match="memory"):
         Job(tmp_path / "m", _char_corpus(), {**SHAPE, "hidden_size": 10**8}, _config())
     with pytest.raises(SaveError, match="could not be written"):

@@ -267,7 +267,7 @@ b_ih, b_hh = weights.bias_ih_l0, weights.bias_hh_l0
 
 _EMBEDDED = """\
 ids, tokens = read(model.tokenizer, text)
-x = model.network.embedding(torch.tensor(ids[time]))"""
+x = model.network.embed(torch.tensor(ids))[time]"""
 
 
 def pytorch_lines(model_name: str, text: str, cell_type: str, layer: int, unit: int, time: int) -> str:

@@ -136,7 +136,7 @@ def integrated_gradients(
     read, answers, shown = reading(network.config, ids, tokens, target, position)
     last = len(read) - 1
     exact = copy.deepcopy(network).double().cpu().eval().requires_grad_(False)
-    vectors = exact.embedding(torch.from_numpy(np.array(read)))[None]
+    vectors = exact.embed(torch.from_numpy(np.array(read)))[None]
     zeros = torch.zeros_like(vectors)
     answer = int(_log_probabilities(exact, vectors)[0].argmax()) if answers is None else int(answers[last])
 
@@ -168,4 +168,4 @@ def _log_probabilities(network: Network, x: Tensor) -> Tensor:
     """Read vectors instead of ids: (batch, time, embedding) -> (batch, output) after the last."""
     for layer in range(network.config.num_layers):
         x, _ = network.run_layer(layer, x, None, None)
-    return log_softmax(network.head(network.pool(x))[:, -1], dim=-1)
+    return log_softmax(network.answer(x)[:, -1], dim=-1)

@@ -17,40 +17,64 @@ from rnnviz.errors import TextError
 
 
 @dataclass(frozen=True, eq=False)
+class Read:
+    """One way in which the head reads the top layer's states, and the losses' gradients there.
+
+    Attributes:
+        at_state: (row, unit), d loss / d what is read.
+        share: (row, time), the part of `at_state` that enters each step's hidden state directly; a maximum decides
+            unit by unit, see `winners`.
+        winners: int64 (time, unit), for a maximum the step that holds each unit's so far.
+    """
+
+    at_state: Tensor
+    share: Tensor
+    winners: Tensor | None = None
+
+    def enter(self, time: int, positions: Tensor) -> Tensor:
+        """Return what enters a step's hidden state: (row, unit), of the first rows, taken after `positions`."""
+        rows = self.at_state[: len(positions)] * self.share[: len(positions), time, None]
+        return rows if self.winners is None else rows * (self.winners[positions] == time)
+
+
+@dataclass(frozen=True, eq=False)
 class Losses:
     """Cross-entropies after some steps of one text, and their gradients at the head.
 
     Attributes:
         positions: int64 (row,), the step after which each loss is taken, the last first.
         nats: (row,), each loss.
-        at_state: (row, unit), d loss / d what the head reads.
-        share: (row, time), the part of `at_state` that enters each step's top hidden state directly; max pooling
-            decides unit by unit, see `winners`.
-        winners: int64 (time, unit), for max pooling the step that holds each unit's maximum so far.
+        reads: What the head reads side by side.
     """
 
     positions: Tensor
     nats: Tensor
-    at_state: Tensor
-    share: Tensor
-    winners: Tensor | None
+    reads: tuple[Read, ...]
 
     def inject(self) -> Inject:
         """Return what `unrolled.pull_back` asks for: losses join where they are taken."""
-        times = torch.arange(self.share.shape[1])
+        times = torch.arange(self.reads[0].share.shape[1])
         begun = (self.positions[:, None] >= times).sum(dim=0).tolist()
-
-        enters = (self.share != 0).any(dim=0).tolist()
+        enters = torch.stack([(read.share != 0).any(dim=0) for read in self.reads]).any(dim=0).tolist()
 
         def enter(time: int) -> Tensor | None:
             if not enters[time]:
                 return None
-            rows = self.at_state[: begun[time]] * self.share[: begun[time], time, None]
-            if self.winners is None:
-                return rows
-            return rows * (self.winners[self.positions[: begun[time]]] == time)
+            positions = self.positions[: begun[time]]
+            return sum(read.enter(time, positions) for read in self.reads)
 
         return enter
+
+    def mean(self) -> Tensor:
+        """Return what the mean of all losses sends to the top layer's state at each step directly: (time, unit)."""
+        return sum(map(self._mean, self.reads)) / len(self.nats)
+
+    def _mean(self, read: Read) -> Tensor:
+        if read.winners is None:
+            return read.share.T @ read.at_state
+        times = torch.arange(read.share.shape[1])[:, None]
+        holds = read.winners[self.positions] == times[:, None]  # (time, row, unit)
+        return (holds * read.at_state).sum(dim=1)
 
 
 class Reading(NamedTuple):
@@ -113,17 +137,30 @@ def losses(unrolled: Unrolled, answers: np.ndarray | None, positions: Sequence[i
     else:
         right = torch.from_numpy(np.asarray(answers))[places]
     at_head = softmax(logits, dim=1) - one_hot(right, logits.shape[1])
-    share, winners = _shares(unrolled, places)
     nats = cross_entropy(logits.double(), right, reduction="none")
-    return Losses(places, nats, at_head @ unrolled.network.head.weight, share.to(logits.dtype), winners)
+    return Losses(places, nats, _reads(unrolled, places, _through_head(unrolled, places, at_head)))
 
 
-def _shares(unrolled: Unrolled, places: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Tell which steps each loss reads directly, by the network's pooling."""
-    times, pooling = torch.arange(len(unrolled.ids)), unrolled.network.config.pooling
-    if pooling == "last":
-        return (times == places[:, None]).double(), None
-    read = (times <= places[:, None]).double()
-    if pooling == "mean":
-        return read / (places[:, None] + 1), None
-    return read, unrolled.layers[-1].after[0].cummax(dim=0).indices
+def _through_head(unrolled: Unrolled, places: Tensor, at_logits: Tensor) -> Tensor:
+    """Take gradients (row, output) at the logits back to what the head reads of the states."""
+    network = unrolled.network
+    at_head = at_logits @ network.head.weight
+    if network.dense is None:
+        return at_head
+    fires = network.dense(network.pool(unrolled.layers[-1].after[0][None])[0, places]) > 0
+    return (at_head * fires) @ network.dense.weight
+
+
+def _reads(unrolled: Unrolled, places: Tensor, at_state: Tensor) -> tuple[Read, ...]:
+    """Part gradients (row, unit * kinds) by what the head reads, and say which steps each loss reads directly."""
+    kinds, times = unrolled.network.pooled, torch.arange(len(unrolled.ids))
+    so_far = (times <= places[:, None]).to(at_state.dtype)
+    shares = {
+        "last": (times == places[:, None]).to(at_state.dtype),
+        "mean": so_far / (places[:, None] + 1),
+        "max": so_far,
+    }
+    return tuple(
+        Read(rows, shares[kind], unrolled.layers[-1].after[0].cummax(dim=0).indices if kind == "max" else None)
+        for kind, rows in zip(kinds, at_state.chunk(len(kinds), dim=1), strict=True)
+    )

@@ -128,11 +128,11 @@ def unroll(network: Network, ids: np.ndarray, precision: str = "float64") -> Unr
     exact = copy.deepcopy(network).cpu().to(DTYPES[precision]).eval().requires_grad_(False)
     read = torch.from_numpy(np.array(ids, dtype=np.int64))
     with no_denormals():
-        x, layers = exact.embedding(read), []
+        x, layers = exact.embed(read), []
         for number in range(network.config.num_layers):
             layers.append(_run(exact, number, x))
             x = layers[-1].after[0]
-        logits = exact.head(exact.pool(x[None]))[0]
+        logits = exact.answer(x[None])[0]
     return Unrolled(exact, read, tuple(layers), logits, _overflow(layers, logits))
 
 

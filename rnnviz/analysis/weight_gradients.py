@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import get_total_norm
 
 from rnnviz.analysis.backward import recurrent_operands
-from rnnviz.analysis.losses import Losses, losses, reading
+from rnnviz.analysis.losses import losses, reading
 from rnnviz.analysis.unrolled import LOG10_OF_2, Unrolled, log10_norms, no_denormals, pull_back, unroll
 from rnnviz.network import Network
 
@@ -188,7 +188,7 @@ def truncation(
     read, answers, _ = reading(network.config, ids, target=target)
     run = unroll(network, read)
     every = range(len(read)) if network.config.task == "language_model" else [len(read) - 1]
-    enter = _mean(losses(run, answers, every))
+    enter = losses(run, answers, every).mean()
     sizes = torch.tensor([*lengths, len(read) + 1])
     rows, found = len(sizes), []
     with no_denormals():
@@ -216,15 +216,6 @@ def _compared(inner: Tensor, operands: Tensor) -> list[tuple[float, float, float
         norm, whole = cut.norm(), full.norm()
         found.append((float((cut - full).norm() / whole), float(cut @ full / (norm * whole)), float(norm / whole)))
     return found
-
-
-def _mean(loss: Losses) -> Tensor:
-    """Return what the mean of all losses sends to the top layer's state at each step: (time, unit)."""
-    if loss.winners is None:
-        return loss.share.T @ loss.at_state / len(loss.nats)
-    times = torch.arange(loss.share.shape[1])[:, None]
-    reads = loss.winners[loss.positions] == times[:, None]  # (time, row, unit)
-    return (reads * loss.at_state).sum(dim=1) / len(loss.nats)
 
 
 def gradient_norms(network: Network, ids: np.ndarray, target: int | None = None) -> dict[str, float]:

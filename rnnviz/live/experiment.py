@@ -108,8 +108,8 @@ def _logits(reader: Reader, first: int, hidden: Tensor) -> np.ndarray:
     if network.config.pooling != "last":
         before = torch.from_numpy(reader.signal("hidden", network.config.num_layers - 1, 0, first)).to(hidden.device)
         whole = torch.cat([before[:, None].expand(-1, hidden.shape[1], -1), hidden])
-        hidden = network.pool(whole.transpose(0, 1)).transpose(0, 1)[first:]
-    return network.head(hidden).cpu().numpy()
+        return network.answer(whole.transpose(0, 1)).transpose(0, 1)[first:].cpu().numpy()
+    return network.answer(hidden.transpose(0, 1)).transpose(0, 1).cpu().numpy()
 
 
 def _bits(logits: np.ndarray, ids: np.ndarray, model: Model) -> np.ndarray:
@@ -135,6 +135,6 @@ def _go_on(
     for index in range(length):
         written.append([draw(row, temperature, seed, index) for row in logits])
         ids = torch.tensor(written[-1:], device=model.network.device)
-        hidden, state = _run(model.network, model.network.embedding(ids), state, held)
-        logits = model.network.head(hidden[-1]).cpu().numpy()
+        hidden, state = _run(model.network, model.network.embed(ids), state, held)
+        logits = model.network.answer(hidden.transpose(0, 1))[:, -1].cpu().numpy()
     return [model.tokenizer.decode(row) for row in zip(*written, strict=True)] if written else [""] * len(logits)

@@ -97,7 +97,7 @@ class Reader:
 
     @torch.no_grad()
     def _read(self, ids: np.ndarray, first: int, last: int) -> None:
-        x = self.network.embedding(torch.from_numpy(ids[first:last]).to(self.network.device))
+        x = self._embed(ids, first, last)
         for layer, kept in enumerate(self._states):
             for i, state in enumerate(
                 self._run_layer(layer, x, self._before(layer, first), self._held_at(layer, first))
@@ -136,7 +136,12 @@ class Reader:
         """Return what a layer read: (time, input)."""
         if layer:
             return self._at(layer - 1, 0, first, last)
-        return self.network.embedding(torch.from_numpy(self.ids[first:last]).to(self.network.device))
+        return self._embed(self.ids, first, last)
+
+    def _embed(self, ids: np.ndarray, first: int, last: int) -> Tensor:
+        """Return what the first layer reads of a stretch: (time, input)."""
+        near = torch.from_numpy(ids[max(0, first - 1) : last]).to(self.network.device)
+        return self.network.embed(near[1:], near[:1]) if first else self.network.embed(near)
 
     def _pieces(self, first: int, last: int) -> Iterator[tuple[int, int]]:
         """Cut a stretch where what is held changes."""
@@ -163,11 +168,8 @@ class Reader:
     def logits(self, first: int, last: int) -> np.ndarray:
         """Return the logits after each token of a stretch: float32 (time, output)."""
         top = len(self._states) - 1
-        if self.network.config.pooling == "last":
-            hidden = self._at(top, 0, first, last)
-        else:
-            hidden = self.network.pool(self._at(top, 0, 0, last)[None])[0, first:]
-        return self.network.head(hidden).cpu().numpy()
+        begin = first if self.network.config.pooling == "last" else 0  # a pooling head sees what came before, too
+        return self.network.answer(self._at(top, 0, begin, last)[None])[0, first - begin :].cpu().numpy()
 
 
 def _paged(shape: tuple[int, ...]) -> np.ndarray:

@@ -115,11 +115,12 @@ class Asked:
         return text
 
     @cached_property
-    def _ids_and_tokens(self) -> tuple[np.ndarray, list[str]]:
+    def _ids_and_tokens(self) -> tuple[np.ndarray, list[str], int]:
         tokenizer = self.model.tokenizer
-        text = self.text[:LONGEST] if isinstance(tokenizer, CharTokenizer) else self.text
-        ids, tokens = read(tokenizer, text)
-        return ids[:LONGEST], tokens[:LONGEST]
+        if isinstance(tokenizer, CharTokenizer):
+            return *read(tokenizer, self.text[:LONGEST]), len(self.text)
+        ids, tokens = read(tokenizer, self.text)
+        return ids[:LONGEST], tokens[:LONGEST], len(tokens)
 
     @property
     def ids(self) -> np.ndarray:
@@ -130,6 +131,19 @@ class Asked:
     def tokens(self) -> list[str]:
         """The tokens that are read."""
         return self._ids_and_tokens[1]
+
+    @property
+    def count(self) -> int:
+        """Tokens of the whole text, read or not."""
+        return self._ids_and_tokens[2]
+
+    @property
+    def output(self) -> int:
+        """The class of a classifier that is followed."""
+        config = self.model.config
+        if config.task != "classifier" or config.num_outputs < 2:
+            raise RequestError(f"{self.model.name} has no two classes to choose from.")
+        return self.whole("output", 0, config.num_outputs - 1)
 
     @property
     def read_text(self) -> str:

@@ -31,6 +31,7 @@ from rnnviz.checkpoints import Model, headline
 from rnnviz.config import LONGEST, ModelConfig
 from rnnviz.errors import RequestError, RnnvizError
 from rnnviz.live.experiment import compare
+from rnnviz.live.odds import answer_odds
 from rnnviz.live.reader import Reader, WholeReader, reader_of
 from rnnviz.live.request import Asked, listed_model
 from rnnviz.live.wire import pack
@@ -115,8 +116,14 @@ class LiveSession:
         yield describe(asked.model), None
 
     def _read(self, asked: Asked) -> Iterator[tuple]:
-        """Answer with the columns of the heatmap, and what the network expected, from `have` on."""
+        """Answer with the columns of the heatmap, and what the network expected, from `have` on.
+
+        Where an `output` is named, answer with that class's log-odds instead.
+        """
         reader = self._reader(asked)
+        if "output" in asked.raw:
+            yield from answer_odds(asked, reader)
+            return
         total = len(asked.ids)
         sent = min(asked.whole("have", 0, LONGEST, 0), total)
         if isinstance(reader, WholeReader):

@@ -52,8 +52,12 @@ def step_together(members: Sequence[tuple[Reader, np.ndarray]]) -> None:
     network = members[0][0].network
     weights = members[0][0].weights
     while behind := [(reader, ids) for reader, ids in members if len(reader.ids) < len(ids)]:
-        tokens = torch.tensor([int(ids[len(reader.ids)]) for reader, ids in behind], device=network.device)
-        x = network.embedding(tokens)
+        pairs = [
+            [int(ids[len(reader.ids) - 1]) if len(reader.ids) else 0, int(ids[len(reader.ids)])]
+            for reader, ids in behind
+        ]
+        tokens = torch.tensor(pairs, device=network.device)
+        x = network.embed(tokens[:, 1:], tokens[:, :1])[:, 0]
         states = [reader.state(len(reader.ids)) for reader, _ in behind]
         for layer, own in enumerate(weights):
             before = tuple(torch.cat(parts) for parts in zip(*(state[layer] for state in states), strict=True))

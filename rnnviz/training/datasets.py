@@ -35,7 +35,12 @@ _DOWNLOADS = {
         "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
         "md5:7c2ac02c03563afcf9b574c7e56c153a",
     ),
+    "rt-polaritydata.tar.gz": (
+        "https://www.cs.cornell.edu/people/pabo/movie-review-data/rt-polaritydata.tar.gz",
+        "sha256:a05befe52aafda71d458d188a1c54506a998b1308613ba76bbda2e5029409ce9",
+    ),
 }
+_SENTENCE_PARTS = {"train": (0, 4265), "validation": (4265, 4798)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,6 +223,62 @@ def _imdb(folder: Path | None) -> TextCorpus:
     )
 
 
+def _sentence_frames(folder: Path | None) -> dict[str, pd.DataFrame]:
+    if folder and (folder / "rt_polarity_train.parquet").is_file():
+        return {part: pd.read_parquet(folder / f"rt_polarity_{part}.parquet") for part in _SENTENCE_PARTS}
+    archive = folder / "rt-polaritydata.tar.gz" if folder else None
+    return read_sentence_archive(archive if archive and archive.is_file() else _fetch("rt-polaritydata.tar.gz"))
+
+
+def read_sentence_archive(path: Path) -> dict[str, pd.DataFrame]:
+    """Read the rt-polarity archive into tables with columns text, label, by part, in the file's order.
+
+    The parts are those in common use: of each class the first 4,265 sentences are for training, the next 533 for
+    validation, and the last 533, left alone here, for a test.
+
+    Raises:
+        DataError: It is not that archive.
+    """
+    lines: dict[int, list[str]] = {}
+    try:
+        with tarfile.open(path) as archive:
+            for label, name in enumerate(("neg", "pos")):
+                file = archive.extractfile(f"rt-polaritydata/rt-polarity.{name}")
+                lines[label] = file.read().decode("latin-1").splitlines()
+    except (tarfile.TarError, OSError, EOFError, KeyError, AttributeError, zlib.error) as error:
+        raise DataError(f"{path} is not the archive rt-polaritydata.tar.gz ({error}).") from error
+    return {
+        part: pd.DataFrame(
+            [(text.strip(), label) for label in lines for text in lines[label][first:last]], columns=["text", "label"]
+        )
+        for part, (first, last) in _SENTENCE_PARTS.items()
+    }
+
+
+def _rt_polarity(folder: Path | None) -> TextCorpus:
+    parts = _sentence_frames(folder)
+    train = parts["train"][~parts["train"]["text"].isin(set(parts["validation"]["text"]))]
+    about = {
+        "source": "sentence polarity v1.0 (Pang and Lee 2005)",
+        "split": "of each class the first 4,265 sentences train, the next 533 validation",
+    }
+    return TextCorpus(_texts(train), _texts(parts["validation"]), None, ("negative", "positive"), about)
+
+
+def _imdb_and_sentences(folder: Path | None) -> TextCorpus:
+    """Return IMDB with the training part of rt-polarity beside its own: reviews, and sentences as people type them."""
+    reviews, sentences = _imdb(folder), _rt_polarity(folder)
+    train = Texts(
+        reviews.train.texts + sentences.train.texts, np.concatenate([reviews.train.labels, sentences.train.labels])
+    )
+    about = {
+        "source": f"{reviews.about['source']}; {sentences.about['source']}",
+        "split": f"{reviews.about['split']}; to the training part come the first 4,265 rt-polarity sentences of each "
+        "class, validation and test are reviews alone",
+    }
+    return TextCorpus(train, reviews.validation, reviews.test, reviews.classes, about)
+
+
 def user_file(data: str) -> Path:
     """Return the path of a user's own file.
 
@@ -317,6 +378,8 @@ NAMED: Mapping[str, Callable[[Path | None], Corpus]] = {
     "shakespeare": _shakespeare,
     "python": _python_stdlib,
     "imdb": _imdb,
+    "rt-polarity": _rt_polarity,
+    "imdb+rt-polarity": _imdb_and_sentences,
 }
 
 

@@ -15,20 +15,29 @@ from typing import Any
 import torch
 
 from rnnviz import checkpoints
-from rnnviz.config import ModelConfig, TrainConfig
+from rnnviz.config import FEEDFORWARD, ModelConfig, TrainConfig
 from rnnviz.errors import CheckpointError, ConfigError, DataError
+from rnnviz.feedforward import build
 from rnnviz.network import Network
 from rnnviz.storage import sweep, write_together
 from rnnviz.text import CharTokenizer, Tokenizer, WordTokenizer
 from rnnviz.training.batches import Buckets, Streams, encode_all
 from rnnviz.training.datasets import CharCorpus, Corpus, Texts
 from rnnviz.training.loop import Trainer, TrainStep
-from rnnviz.training.scores import ClassifierScore, LanguageScore, score_classifier, score_language_model
+from rnnviz.training.scores import (
+    ClassifierScore,
+    LanguageScore,
+    score_classifier,
+    score_language_model,
+)
 
 RESUME, CURVE = "resume.pt", "training.csv"
 _COLUMNS = ("step", "epoch", "learning_rate", "loss_nats", "validation_loss_nats", "validation_accuracy")
 _RARE = 10
 _MAY_CHANGE = ("epochs", "decay", "save_every")
+_MAY_CHANGE_BEFORE_LABELS = (
+    *("learning_rate", "word_dropout", "prefix_loss", "average", "dropout", "validate_every", "patience"),
+)
 
 
 def _refuse_to_overwrite(folder: Path, resume: bool) -> None:
@@ -41,6 +50,27 @@ def _refuse_to_overwrite(folder: Path, resume: bool) -> None:
     if resume and not unfinished:
         raise ConfigError(f"{folder} holds no run to go on with: leave --resume out to begin one.")
     sweep(folder)
+
+
+def _refuse_what_needs_words(corpus: Corpus, shape: dict[str, Any], config: TrainConfig) -> None:
+    """Refuse settings that only a word classifier, or only one that reads forwards, can follow."""
+    if isinstance(corpus, CharCorpus) and config.pretrain_epochs:
+        raise ConfigError("pretrain_epochs is for a classifier; a language model guesses the next token anyway.")
+    if shape.get("cell_type") == FEEDFORWARD and (config.pretrain_epochs or config.prefix_loss):
+        raise ConfigError("pretrain_epochs and prefix_loss need a recurrent network.")
+    if config.pretrain_epochs and shape.get("bidirectional"):
+        raise ConfigError(
+            "pretrain_epochs needs a network that reads forwards only; a bidirectional one would see the word it is to "
+            "guess."
+        )
+
+
+def _decisive(settings: dict[str, Any], step: int) -> dict[str, Any]:
+    """Return, flat, those of a run's settings that its steps up to `step` depend on."""
+    before_labels = step <= settings["pretrain_steps"] and settings["train"]["pretrain_epochs"]
+    free = _MAY_CHANGE_BEFORE_LABELS if before_labels else ()
+    decided = {name: value for part in ("model", "train") for name, value in settings[part].items() if name not in free}
+    return decided | {"data": settings["data"]}
 
 
 def _digest(corpus: Corpus, tokenizer: Tokenizer) -> str:
@@ -98,7 +128,8 @@ class Job:
         shape: Fields of `ModelConfig` that the corpus does not decide.
         config: The hyper-parameters.
         max_tokens: Largest vocabulary of a word model.
-        resume: Go on from the folder's last save; `epochs` and `decay` may change before the rate has begun to fall.
+        resume: Go on from the folder's last save; `epochs` and `decay` may change before the rate has begun to fall,
+            and while a classifier still pretrains, so may what only its training on labels reads.
         dtype: Type of the saved weights.
         command: The command line, for the card.
 
@@ -126,16 +157,19 @@ class Job:
             raise ConfigError(
                 "prefix_loss needs a network that reads forwards only; a bidirectional one knows the end."
             )
+        _refuse_what_needs_words(corpus, shape, config)
         self.folder, self.corpus, self.config, self.dtype, self.command = folder, corpus, config, dtype, command
         self.max_tokens = max_tokens
         self.tokenizer = build_tokenizer(corpus, max_tokens)
         torch.manual_seed(config.seed)
         model_config = build_config(corpus, self.tokenizer, **shape)
         try:
-            network = Network(model_config).to(checkpoints.default_device())
+            network = build(model_config).to(checkpoints.default_device())
         except (RuntimeError, OverflowError) as error:
             raise ConfigError("A network of this size does not fit into memory; choose a smaller one.") from error
-        self.trainer = Trainer(network, self._batches(), scorer(corpus.validation, self.tokenizer), config)
+        batches = self._batches()
+        unspoilt = batches.unspoilt() if config.pretrain_epochs else None
+        self.trainer = Trainer(network, batches, scorer(corpus.validation, self.tokenizer), config, unspoilt)
         self.rows: list[dict[str, Any]] = []
         self.data_digest = _digest(corpus, self.tokenizer)
         if resume:
@@ -160,7 +194,12 @@ class Job:
         config = self.config.to_dict()
         for name in _MAY_CHANGE:
             config.pop(name)
-        return {"model": self.trainer.network.config.to_dict(), "train": config, "data": self.data_digest}
+        return {
+            "model": self.trainer.network.config.to_dict(),
+            "train": config,
+            "data": self.data_digest,
+            "pretrain_steps": self.trainer.pretrain_steps,
+        }
 
     def _schedule(self) -> dict[str, float]:
         return {"epochs": self.config.epochs, "decay": self.config.decay}
@@ -174,7 +213,7 @@ class Job:
                 self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= state["step"]]
         except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError) as error:
             raise CheckpointError(f"{self.folder} holds a run that cannot be read; delete it to start anew.") from error
-        if settings != self._settings():
+        if _decisive(settings, state["step"]) != _decisive(self._settings(), state["step"]):
             raise CheckpointError(
                 f"{self.folder} was begun with other settings or other data; repeat them or choose another name."
             )
@@ -246,7 +285,7 @@ class Job:
 
     def _save_model(self) -> None:
         """Export the best weights so far with their card."""
-        network = Network(self.trainer.network.config)
+        network = build(self.trainer.network.config)
         network.load_state_dict(self.trainer.best_weights)
         checkpoints.save(self.folder, network, self.tokenizer, self.card(), self.dtype)
 

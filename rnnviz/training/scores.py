@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from rnnviz.network import Network, at_end, detach
@@ -36,12 +37,24 @@ class LanguageScore:
 
 @dataclass(frozen=True)
 class ClassifierScore:
-    """A classifier's score: share right, mean cross-entropy in nats, `confusion[true][guessed]` counts."""
+    """A classifier's score.
+
+    Attributes:
+        accuracy: Share right.
+        loss_nats: Mean cross-entropy in nats.
+        texts: How many were scored.
+        confusion: Counts, `confusion[true][guessed]`.
+        calibration_error: Expected calibration error: how far, on average, the chance it gives its guess is from the
+            share of such guesses that are right, over 15 equal bins of that chance (Guo et al. 2017).
+        calibration: Those bins, `reliability`'s.
+    """
 
     accuracy: float
     loss_nats: float
     texts: int
     confusion: tuple[tuple[int, ...], ...]
+    calibration_error: float
+    calibration: tuple[tuple[int, float, float], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the score as a dict that JSON can hold."""
@@ -87,6 +100,16 @@ def _stream_loss(network: Network, ids: np.ndarray, index: np.ndarray) -> float:
 
 
 @torch.no_grad()
+def classifier_logits(network: Network, rows: Sequence[np.ndarray], batch_size: int = 64) -> Tensor:
+    """Return the logits (text, output) of whole texts, uncut, on the CPU and in their order; see `score_classifier`."""
+    found = torch.empty(len(rows), network.config.num_outputs)
+    for batch in by_length(rows, np.arange(len(rows)), batch_size):
+        lengths = torch.from_numpy(batch.lengths).to(network.device)
+        logits = network(torch.from_numpy(batch.ids).to(network.device), lengths).logits
+        found[torch.from_numpy(batch.labels)] = at_end(logits, lengths).float().cpu()
+    return found
+
+
 def score_classifier(
     network: Network, rows: Sequence[np.ndarray], labels: np.ndarray, batch_size: int = 64
 ) -> ClassifierScore:
@@ -98,12 +121,47 @@ def score_classifier(
         labels: int64 (text,), their classes.
         batch_size: Texts run together.
     """
-    size = network.config.num_outputs
-    confusion, loss = np.zeros((size, size), dtype=np.int64), 0.0
-    for batch in by_length(rows, labels, batch_size):
-        lengths = torch.from_numpy(batch.lengths).to(network.device)
-        logits = at_end(network(torch.from_numpy(batch.ids).to(network.device), lengths).logits, lengths).cpu()
-        loss += float(cross_entropy(logits, torch.from_numpy(batch.labels), reduction="sum"))
-        np.add.at(confusion, (batch.labels, logits.argmax(dim=-1).numpy()), 1)
-    counts = tuple(tuple(int(n) for n in row) for row in confusion)
-    return ClassifierScore(float(np.trace(confusion) / len(rows)), loss / len(rows), len(rows), counts)
+    return score_logits(classifier_logits(network, rows, batch_size), np.array(labels))
+
+
+def score_logits(logits: Tensor, labels: np.ndarray) -> ClassifierScore:
+    """Score logits (text, output), or log-probabilities, of whatever made them, against classes (text,)."""
+    confusion = np.zeros((logits.shape[1],) * 2, dtype=np.int64)
+    np.add.at(confusion, (labels, logits.argmax(dim=-1).numpy()), 1)
+    bins = reliability(logits, labels)
+    return ClassifierScore(
+        float(np.trace(confusion) / len(labels)),
+        float(cross_entropy(logits.double(), torch.from_numpy(labels))),
+        len(labels),
+        tuple(tuple(int(n) for n in row) for row in confusion),
+        _error(bins),
+        bins,
+    )
+
+
+def reliability(logits: Tensor, labels: np.ndarray, bins: int = 15) -> tuple[tuple[int, float, float], ...]:
+    """Sort guesses by the chance given to them into equal bins of it, and look how often they are right.
+
+    Args:
+        logits: (text, output).
+        labels: int64 (text,), the classes.
+        bins: How many, from 0 to 1.
+
+    Returns:
+        For each bin, how many guesses, their mean chance and the share of them that is right; an empty one is zeros.
+    """
+    chance, guess = (found.numpy() for found in logits.double().softmax(dim=-1).max(dim=-1))
+    place = np.minimum((chance * bins).astype(int), bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    means = [np.bincount(place, value, minlength=bins) / np.maximum(counts, 1) for value in (chance, guess == labels)]
+    return tuple((int(n), float(mean), float(right)) for n, mean, right in zip(counts, *means, strict=True))
+
+
+def calibration_error(logits: Tensor, labels: np.ndarray, bins: int = 15) -> float:
+    """Return the expected calibration error of logits (text, output) against classes (text,)."""
+    return _error(reliability(logits, labels, bins))
+
+
+def _error(bins: Sequence[tuple[int, float, float]]) -> float:
+    """Return the mean gap between chance and share right, weighted by the bins' counts."""
+    return sum(n * abs(mean - right) for n, mean, right in bins) / sum(n for n, _, _ in bins)

@@ -1,0 +1,60 @@
+"""Which network reads which review: one choice for all views of the page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rnnviz import session
+from rnnviz.checkpoints import Model, headline
+from rnnviz.errors import TextError
+
+TEXT, MODEL = "keep_review", "keep_sentiment_model"
+BEST_FIRST = ("imdb-lstm-pretrained", "imdb-lstm")
+
+
+def chosen_model(*, forwards: bool = False) -> Model:
+    """Ask for one classifier.
+
+    Args:
+        forwards: Offer only those that read forwards.
+
+    Raises:
+        ModelNotFoundError: There is none.
+    """
+    names = session.model_names("classifier")
+    if forwards:
+        names = [name for name in names if not session.load_model(name).config.bidirectional] or names
+    first = next((name for name in BEST_FIRST if name in names), names[0])
+    if st.session_state.get(MODEL) not in names:
+        st.session_state[MODEL] = first
+    name = st.selectbox("Model", names, key=MODEL)
+    model = session.load_model(name)
+    config = model.config
+    both = ", both ways" if config.bidirectional else ""
+    st.caption(f"{config.num_layers} x {config.hidden_size} {config.cell_type} units{both}. {headline(model.card)}")
+    return model
+
+
+def chosen_text() -> str:
+    """Ask for the review.
+
+    Raises:
+        TextError: There is nothing in it.
+    """
+    text = st.text_area("Review", key=session.default(TEXT, session.EXAMPLES["review"]), height=130)
+    if not text.strip():
+        raise TextError("The text is empty: type a review to see what the network makes of it.")
+    return text
+
+
+def followed(model: Model) -> int:
+    """Return the class whose probability is followed: "positive" where there is one, else the last."""
+    labels = model.config.labels
+    return labels.index("positive") if "positive" in labels else len(labels) - 1
+
+
+def verdict(label: str, probability: float) -> str:
+    """Say what a probability means, without more certainty than it has: between 0.4 and 0.6 it is unsure."""
+    if 0.4 <= probability <= 0.6:
+        return f"unsure ({label} {probability:.0%})"
+    return f"{label if probability > 0.5 else f'not {label}'}, {max(probability, 1 - probability):.0%} sure"

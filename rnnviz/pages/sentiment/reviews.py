@@ -1,0 +1,10 @@
+"""A view of the sentiment page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+
+def render() -> None:
+    """Draw the view."""
+    st.write("reviews")
