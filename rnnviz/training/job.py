@@ -36,7 +36,7 @@ _COLUMNS = ("step", "epoch", "learning_rate", "loss_nats", "validation_loss_nats
 _RARE = 10
 _MAY_CHANGE = ("epochs", "decay", "save_every")
 _MAY_CHANGE_BEFORE_LABELS = (
-    *("learning_rate", "word_dropout", "prefix_loss", "average", "dropout", "validate_every", "patience"),
+    *("learning_rate", "word_dropout", "prefix_loss", "average", "dropout", "validate_every", "patience", "seed"),
 )
 
 
@@ -129,7 +129,8 @@ class Job:
         config: The hyper-parameters.
         max_tokens: Largest vocabulary of a word model.
         resume: Go on from the folder's last save; `epochs` and `decay` may change before the rate has begun to fall,
-            and while a classifier still pretrains, so may what only its training on labels reads.
+            and while a classifier still pretrains, so may what only its training on labels reads, and the seed: several
+            such runs can share one pretraining.
         dtype: Type of the saved weights.
         command: The command line, for the card.
 
@@ -223,6 +224,8 @@ class Job:
                 f"to lower the rate; go on with the {schedule['epochs']:g} epochs it was begun with."
             )
         self.trainer.restore(state)
+        if settings["train"]["seed"] != self.config.seed:
+            torch.manual_seed(self.config.seed)
 
     def steps(self) -> Iterator[TrainStep]:
         """Train to the end, saving every `save_every` steps and at each best validation; yields every step."""
