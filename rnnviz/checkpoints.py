@@ -58,6 +58,16 @@ class Model:
     network: Network
     digest: str
 
+    def with_states(self) -> Model:
+        """Return the model itself, where it has recurrent states to look at.
+
+        Raises:
+            ConfigError: It is a feed-forward net.
+        """
+        if self.config.is_feedforward:
+            raise ConfigError(f"{self.name} is a feed-forward net: it has no recurrent state to look at.")
+        return self
+
 
 def models() -> dict[str, Path]:
     """Return the folders of all models by name: the user's own, then the shipped ones."""

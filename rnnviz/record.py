@@ -48,8 +48,7 @@ def record_batch(model: Model, texts: Sequence[str]) -> list[Recording]:
         TextError: One of the texts has no token.
         ConfigError: The model is a feed-forward net.
     """
-    if model.config.is_feedforward:
-        raise ConfigError(f"{model.name} is a feed-forward net: it has no recurrent state to record.")
+    model = model.with_states()
     read_in = [read(model.tokenizer, text) for text in texts]
     ids, lengths = pad([ids for ids, _ in read_in])
     device = model.network.device

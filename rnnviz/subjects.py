@@ -118,9 +118,9 @@ def trained_subject(window: Window, model: Model, name: str = "") -> Subject:
 
     Raises:
         TextError: The text has nothing that the model can read, or for a language model nothing to say next.
-        ConfigError: The model is bidirectional.
+        ConfigError: The model is bidirectional, or a feed-forward net.
     """
-    if model.config.bidirectional:
+    if model.with_states().config.bidirectional:
         raise ConfigError("A bidirectional network reads the end first, so its gradient has no single direction back.")
     ids, tokens = read(model.tokenizer, window.text)
     ahead = int(model.config.task == "language_model")

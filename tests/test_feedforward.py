@@ -8,11 +8,14 @@ import torch
 from torch import nn
 
 import rnnviz
+from rnnviz import checkpoints, session
 from rnnviz.checkpoints import Model
 from rnnviz.config import FEEDFORWARD, ModelConfig, TrainConfig
 from rnnviz.errors import ConfigError
 from rnnviz.feedforward import FeedForward, build
+from rnnviz.live.request import listed_model
 from rnnviz.record import predict
+from rnnviz.subjects import Window, trained_subject
 from rnnviz.training.datasets import TextCorpus, Texts
 from rnnviz.training.job import Job
 from tests.conftest import tiny_classifier
@@ -54,6 +57,18 @@ def test_every_beginning_is_read_anew(net: Model) -> None:
 def test_it_has_no_state_to_record(net: Model) -> None:
     with pytest.raises(ConfigError, match="no recurrent state"):
         rnnviz.record(net, "good film")
+    with pytest.raises(ConfigError, match="no recurrent state"):
+        trained_subject(Window("good film"), net)
+
+
+def test_pages_do_not_offer_it(net: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_classifier(tmp_path / "words")
+    monkeypatch.setattr(checkpoints, "SHIPPED", tmp_path)
+    monkeypatch.setenv("RNNVIZ_MODELS", str(tmp_path / "none"))
+    assert set(checkpoints.models()) == {"net", "words"}
+    assert session.model_names() == session.model_names("classifier") == ["words"]
+    with pytest.raises(ConfigError, match="no recurrent state"):
+        listed_model(net.name)
 
 
 def test_what_it_cannot_have_is_refused() -> None:

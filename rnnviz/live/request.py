@@ -31,7 +31,7 @@ def listed_model(name: str) -> Model:
     """
     if name not in checkpoints.models():
         raise RequestError(f"model: there is none called {name[:100]!r}.")
-    return checkpoints.shared(name)
+    return checkpoints.shared(name).with_states()
 
 
 class Asked:
