@@ -26,7 +26,7 @@ from rnnviz.config import CELL_TYPES, FEEDFORWARD, OPTIMIZERS, POOLINGS, PRECISI
 from rnnviz.errors import ConfigError, RnnvizError
 from rnnviz.record import record, sample
 from rnnviz.subjects import LONGEST_GRADIENT, Window, trained_subject
-from rnnviz.training import evaluation
+from rnnviz.training import evaluation, ladder, yardsticks
 from rnnviz.training.datasets import NAMED, open_corpus, read_text
 from rnnviz.training.job import Job
 from rnnviz.training.scores import ClassifierScore
@@ -267,7 +267,7 @@ def evaluate(
         return
     for key, value in values.items():
         shown = f"{value:.4f}" if isinstance(value, float) else value
-        if key != "confusion":
+        if key not in ("confusion", "calibration"):
             typer.echo(f"{key.replace('_', ' ')}: {shown}")
     if isinstance(score, ClassifierScore):
         labels = model.config.labels
@@ -375,3 +375,25 @@ def study_command(
     path = held_out.save(checkpoints.find(name), model, found)
     drawn = f"{len(found):,} of {found.part:,} validation texts"
     typer.echo(f"{path} holds the states at the end of {drawn}, of which {found.right.mean():.1%} are guessed right.")
+
+
+@app.command("yardsticks")
+@one_sentence
+def yardsticks_command(
+    data: Annotated[str, typer.Option(help=_DATA_HELP)] = "imdb",
+    data_folder: DataFolder = None,
+    output: Annotated[Path | None, typer.Option(help="A JSON file to write.")] = None,
+) -> None:
+    """Score what a classifier has to beat: the commonest class, and logistic regression on which words occur."""
+    for line in yardsticks.run(data, data_folder, output, f"python -m rnnviz {shlex.join(sys.argv[1:])}"):
+        typer.echo(line)
+
+
+@app.command("ladder")
+@one_sentence
+def ladder_command(as_markdown: Annotated[bool, typer.Option("--markdown", help="For the README.")] = False) -> None:
+    """List all classifiers of IMDB reviews, yardsticks and published figures, best first."""
+    rows, troubles = ladder.ladder()
+    for trouble in troubles:
+        typer.echo(trouble, err=True)
+    typer.echo(ladder.markdown(rows) if as_markdown else ladder.plain(rows))

@@ -51,6 +51,10 @@ class FeedForward(nn.Module):
         logits = self.head(dropout(hidden, self.config.dropout, self.training))
         return Output(logits[:, None].expand(-1, steps, -1), [])
 
+    def whole(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Return the logits (batch, output) of whole texts; see `forward`."""
+        return self(ids, lengths).logits[:, 0]
+
 
 def build(config: ModelConfig) -> Network | FeedForward:
     """Return a fresh network of a config's kind."""

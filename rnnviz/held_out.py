@@ -192,7 +192,7 @@ def study(
 
 
 def _validation_part(model: Model, folder: Path | None) -> tuple[str, Texts]:
-    trained = evaluation._trained_with(model)
+    trained = evaluation.trained_with(model)
     if trained.data is None:
         raise DataError(
             f"The card of {model.name} does not say what it was trained on, so nothing can be drawn from it."

@@ -184,8 +184,39 @@ class Network(nn.Module):
 
     def answer(self, hidden: Tensor) -> Tensor:
         """Return the logits (batch, time, output) of the top layer's hidden states (batch, time, unit)."""
-        read = dropout(self.pool(hidden), self.config.dropout, self.training)
+        return self._answer(self.pool(hidden))
+
+    def answer_whole(self, hidden: Tensor, lengths: Tensor) -> Tensor:
+        """Return the logits after whole texts, and after no beginning of theirs.
+
+        The states are pooled once, at the end: a running maximum takes longer than the recurrent layers do.
+
+        Args:
+            hidden: (batch, time, unit), the top layer's hidden states.
+            lengths: int64 (batch,), the true lengths.
+
+        Returns:
+            (batch, output), unnormalised.
+        """
+        real = (torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None])[..., None]
+        return self._answer(torch.cat([self._pool_whole(hidden, lengths, real, kind) for kind in self.pooled], dim=-1))
+
+    def _pool_whole(self, hidden: Tensor, lengths: Tensor, real: Tensor, kind: str) -> Tensor:
+        """Read the states as `pool` does at each row's last token: (batch, unit)."""
+        if kind == "max":
+            return hidden.masked_fill(~real, -torch.inf).amax(dim=1)
+        if kind == "mean":
+            return (hidden * real).sum(dim=1) / lengths[:, None]
+        last, size = at_end(hidden, lengths), self.config.hidden_size
+        return torch.cat([last[:, :size], hidden[:, 0, size:]], dim=-1) if self.config.bidirectional else last
+
+    def _answer(self, read: Tensor) -> Tensor:
+        read = dropout(read, self.config.dropout, self.training)
         return self.head(read if self.dense is None else torch.relu(self.dense(read)))
+
+    def whole(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Return the logits (batch, output) after whole texts, ids int64 (batch, time) padded at the end."""
+        return self.answer_whole(self.features(ids, lengths)[0], lengths)
 
     def forward(self, ids: Tensor, lengths: Tensor | None = None, state: list[State] | None = None) -> Output:
         """Give the logits after every token.

@@ -1,10 +1,15 @@
 """Journeys in a real browser: type, click, read; nothing leaves the machine; text stays text."""
 
 import json
+import re
 from urllib.parse import urlparse
 
 import pytest
 from playwright.sync_api import Page, expect
+
+import rnnviz
+from rnnviz import session
+from rnnviz.record import predict
 
 SLOW = 60_000
 
@@ -88,16 +93,73 @@ def test_every_view_of_gradients_opens(view: str, page: Page, app_url: str) -> N
     assert not wrong
 
 
-def test_sentiment_type_and_read_the_probability(page: Page, app_url: str) -> None:
+def _wait_read(page: Page, text: str) -> None:
+    """Wait until the live view shows all answers to a text."""
+    page.wait_for_function("length => window.read.at(-1) === length", arg=len(text), timeout=SLOW)
+
+
+def _chance(page: Page, model: str) -> float:
+    """The probability that a model's card gives."""
+    return float(re.sub(r"[^0-9.]", "", page.locator(f"[data-model={model}] .rv-chance").inner_text())) / 100
+
+
+def _line_end(page: Page, model: str) -> float:
+    """The probability at which a model's line ends, read off the axis."""
+    end = float(page.locator(f"[data-model={model}] .rv-end").get_attribute("cy"))
+    half = float(page.locator(".rv-half").get_attribute("y1"))
+    zero = float(page.locator(".rv-chances .rv-axis").first.get_attribute("y2"))
+    return (zero - end) / (zero - half) / 2
+
+
+def test_sentiment_is_read_while_it_is_typed_and_kept_between_views(page: Page, app_url: str) -> None:
+    page.add_init_script(
+        "window.read = []; addEventListener('rnnviz:painted', (e) => window.read.push(e.detail.length));"
+    )
     wrong = _open(page, f"{app_url}/sentiment", "Sentiment")
-    lstm = page.locator("[data-testid=stMetric]", has_text="imdb-lstm").locator("[data-testid=stMetricValue]")
-    _type(page, "Review", "a wonderful film , I loved it zzyzx")
-    expect(page.locator(".rv-unknown").first).to_have_text("zzyzx", timeout=SLOW)
-    good = float(lstm.inner_text().strip("%"))
-    _type(page, "Review", "a terrible film, boring and stupid")
-    expect(page.locator(".rv-unknown")).to_have_count(0, timeout=SLOW)
-    bad = float(lstm.inner_text().strip("%"))
-    assert good > 50 > bad
+    box = page.get_by_label("Review", exact=True)
+    expect(box).to_have_value(session.EXAMPLES["review"], timeout=SLOW)
+    box.fill("")
+    expect(page.get_by_text("The text is empty: type a review")).to_be_visible(timeout=SLOW)
+    models, text, chances = [rnnviz.load(name, device="cpu") for name in ("imdb-lstm", "imdb-rnn")], "", []
+    for word in ("I", " loved", " this", " terrible", " film", " zzyzx", " <script>"):
+        page.keyboard.type(word)
+        text += word
+        _wait_read(page, text)
+        for model in models:
+            expected = predict(model, text).final["positive"]
+            assert _chance(page, model.name) == pytest.approx(expected, abs=1.1e-3)
+            assert _line_end(page, model.name) == pytest.approx(expected, abs=1e-3)
+        chances.append(_chance(page, "imdb-lstm"))
+    assert chances[1] > 0.6
+    assert chances[4] < 0.4
+    strange = page.locator(".rv-under .rv-unknown")
+    expect(strange).to_have_text("zzyzx")
+    assert "repeating-linear-gradient" in strange.evaluate("word => getComputedStyle(word).backgroundImage")
+    page.get_by_text("What the tokenizer did to the text").click()
+    expect(page.locator(".rv-token")).to_have_text(
+        [re.compile(rf"^{token}") for token in ("i", "loved", "this", "terrible", "film", "zzyzx1 \\[UNK\\]")]
+    )
+    page.get_by_role("application").press("Home")
+    expect(page.locator(".rv-here")).to_have_text("I")
+    word = page.locator(".rv-w", has_text="terrible")
+    word.scroll_into_view_if_needed()
+    place = word.bounding_box()
+    page.mouse.move(place["x"] + 8, place["y"] + 8)
+    expect(page.locator(".rv-review-read")).to_have_text(
+        re.compile(r"Word 4, “terrible”: imdb-lstm .* by −\d\.\d\d nats")
+    )
+    expect(page.locator(".rv-cursor circle")).to_have_count(2)
+    page.get_by_label("imdb-rnn", exact=True).uncheck()
+    expect(page.locator(".rv-chance-line")).to_have_count(1)
+    shown = page.locator("[data-model=imdb-lstm] .rv-chance").inner_text()
+    page.get_by_role("radio", name="Words", exact=True).click()
+    expect(page.locator(".rv-review")).to_have_count(0, timeout=SLOW)
+    expect(box).to_have_value(text, timeout=SLOW)
+    page.get_by_role("radio", name="Live", exact=True).click()
+    expect(page.locator(".rv-chance-line")).to_have_count(1, timeout=SLOW)
+    expect(box).to_have_value(text)
+    expect(page.locator("[data-model=imdb-lstm] .rv-chance")).to_have_text(shown, timeout=SLOW)
+    assert page.title() != "owned"
     assert not wrong
 
 
@@ -108,8 +170,8 @@ def test_nothing_sticks_out_of_a_narrow_screen(path: str, width: int, page: Page
     page.goto(f"{app_url}{path}")
     expect(page.locator("h1")).to_be_visible(timeout=SLOW)
     if path == "/sentiment":
-        _type(page, "Review", "a film of " + "long" * 100)
-        expect(page.locator(".rv-unknown").first).to_be_visible(timeout=SLOW)
+        page.get_by_label("Review", exact=True).fill("a film of " + "long" * 100)
+        expect(page.locator(".rv-under .rv-unknown")).to_be_visible(timeout=SLOW)
     page.wait_for_timeout(2000)
     sizes = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert sizes[0] <= sizes[1], json.dumps(sizes)

@@ -139,6 +139,15 @@ def test_all_poolings_side_by_side() -> None:
         assert (read[t] - expected).abs().max() < 1e-12
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_whole_texts_are_answered_as_at_their_last_token(pooling: str, bidirectional: bool) -> None:
+    network = _network("lstm", pooling=pooling, bidirectional=bidirectional, num_layers=2, dense_size=4)
+    ids, lengths = torch.randint(1, 20, (3, TIME)), torch.tensor([TIME, 1, 4])
+    expected = at_end(network(ids, lengths).logits, lengths)
+    assert (network.whole(ids, lengths) - expected).abs().max() < 1e-12
+
+
 def test_pairs_of_neighbours_have_vectors_of_their_own() -> None:
     ids = torch.tensor([[3, 4, 3, 4, 5], [4, 4, 5, 3, 4]])
     before = torch.cat([torch.zeros(2, 1, dtype=torch.int64), ids[:, :-1]], dim=1)

@@ -9,10 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnviz.analysis.units import rank_by_persistence
-from rnnviz.charts.lines import sentiment_chart
 from rnnviz.charts.palette import HEX, INK, TABLE, Scale, scale_of
 from rnnviz.charts.text import as_text, text_html, visible
-from rnnviz.recording import Prediction
 from tests.conftest import STRANGE_TEXTS
 
 
@@ -93,15 +91,6 @@ def test_names_are_text_in_markdown_too() -> None:
 def test_lengths_must_agree() -> None:
     with pytest.raises(ValueError, match="time=1"):
         text_html(["a"], np.zeros(2), Scale(-1, 1, False))
-
-
-def test_sentiment_chart_marks_unknown_words() -> None:
-    p = np.array([[0.5, 0.5], [0.2, 0.8]])
-    chart = sentiment_chart([Prediction("m", ("a", "zz"), ("zz",), ("negative", "positive"), p)], "positive")
-    data = chart.layer[1].data
-    assert data["probability"].tolist() == [0.5, 0.8]
-    assert data["seen"].tolist() == ["known", "never seen"]
-    assert chart.to_dict()["layer"][1]["encoding"]["y"]["scale"]["domain"] == [0, 1]
 
 
 def test_units_that_hold_rank_before_those_that_flip_or_rest() -> None:

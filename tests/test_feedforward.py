@@ -43,6 +43,7 @@ def test_it_is_flatten_and_two_dense_layers_on_padded_text() -> None:
     long = torch.randint(1, 12, (2, 9))
     assert torch.allclose(network(long).logits[:, 8], plain(long[:, :6]), atol=1e-6), "words beyond are not read"
     rows = torch.tensor([[3, 4, 5, 6], [7, 8, 9, 9]])
+    assert torch.allclose(network.whole(rows, torch.tensor([4, 2]))[1], network(rows[1:, :2]).logits[0, 1])
     assert torch.allclose(network(rows, torch.tensor([4, 2])).logits[1, 1], network(rows[1:, :2]).logits[0, 1])
 
 

@@ -49,6 +49,7 @@ ONLY_IN = {
     "typer": ("rnnviz.cli",),
     "captum": ("rnnviz.analysis",),
     "pooch": ("rnnviz.training",),
+    "sklearn": ("rnnviz.training",),
     "torch": (
         *(
             "rnnviz.cells",

@@ -1,5 +1,6 @@
 """Each page under AppTest: useful at first sight, one sentence for bad input, no model run for a slider."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from rnnviz import checkpoints, session
 from tests.conftest import ROOT, STRANGE_TEXTS, tiny_classifier, tiny_language_model
 
-TEXT_KEYS = {"gradients": "keep_gradient_text", "sentiment": "keep_review"}
+TEXT = "keep_gradient_text"
 
 
 @pytest.fixture(autouse=True)
@@ -22,25 +23,46 @@ def _two_tiny_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny_classifier(tmp_path / "imdb-rnn", "rnn_tanh")
 
 
-def _page(name: str) -> AppTest:
+def _page(name: str, **state: object) -> AppTest:
     code = f"from rnnviz import session\nfrom rnnviz.pages import {name}\nsession.keep_state()\n"
-    return AppTest.from_string(code + f"session.guarded({name}.render)()\n", default_timeout=60).run()
+    app = AppTest.from_string(code + f"session.guarded({name}.render)()\n", default_timeout=60)
+    for key, value in state.items():
+        app.session_state[key] = value
+    return app.run()
 
 
 def _html(app: AppTest) -> str:
     return "".join(element.proto.body for element in app.get("html"))
 
 
-@pytest.mark.parametrize("name", TEXT_KEYS)
-def test_first_sight_is_filled_in(name: str) -> None:
-    app = _page(name)
+def _mounted(app: AppTest) -> dict:
+    """What a page's own component was given."""
+    return json.loads(app.get("bidi_component")[0].proto.json)
+
+
+def test_first_sight_is_filled_in() -> None:
+    app = _page("gradients")
     assert not app.exception
     assert not app.error
-    assert app.text_area(key=TEXT_KEYS[name]).value
-    assert app.title[0].value == name.capitalize()
+    assert app.text_area(key=TEXT).value
+    assert app.title[0].value == "Gradients"
     app.run()
     assert not [warning.value for warning in app.warning if "Session State" in warning.value]
     assert app.get("vega_lite_chart")
+
+
+def test_sentiment_opens_with_the_live_view() -> None:
+    app = _page("sentiment")
+    assert not app.exception
+    assert not app.error
+    assert app.title[0].value == "Sentiment"
+    mounted = _mounted(app)
+    assert [model["name"] for model in mounted["models"]] == ["imdb-lstm", "imdb-rnn"]
+    models = ["imdb-lstm", "imdb-rnn"]
+    assert mounted["start"] == {"text": session.EXAMPLES["review"], "models": models, "coloured": "imdb-lstm"}
+    app.run()
+    assert not app.warning
+    assert _mounted(app)["start"] == mounted["start"]
 
 
 def test_the_live_page_offers_every_model() -> None:
@@ -54,54 +76,36 @@ def test_the_live_page_offers_every_model() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "   \n\t "], ids=["empty", "blank"])
-@pytest.mark.parametrize("name", TEXT_KEYS)
-def test_empty_text_is_one_sentence(name: str, text: str) -> None:
-    app = _page(name)
-    app.text_area(key=TEXT_KEYS[name]).set_value(text).run()
+def test_empty_text_is_one_sentence(text: str) -> None:
+    app = _page("gradients")
+    app.text_area(key=TEXT).set_value(text).run()
     assert not app.exception
     assert len(app.error) == 1
     assert "empty" in app.error[0].value
-    app.text_area(key=TEXT_KEYS[name]).set_value("good film, the plot").run()
+    app.text_area(key=TEXT).set_value("good film, the plot").run()
     assert not app.error
 
 
 @pytest.mark.parametrize("text", STRANGE_TEXTS.values(), ids=STRANGE_TEXTS)
-@pytest.mark.parametrize("name", TEXT_KEYS)
-def test_strange_texts(name: str, text: str) -> None:
-    app = _page(name)
-    app.text_area(key=TEXT_KEYS[name]).set_value(text).run()
+def test_strange_texts(text: str) -> None:
+    app = _page("gradients")
+    app.text_area(key=TEXT).set_value(text).run()
     assert not app.exception
-    assert app.text_area(key=TEXT_KEYS[name]).value == text
-    if name == "gradients" and len(text) == 1:
+    assert app.text_area(key=TEXT).value == text
+    if len(text) == 1:
         assert "too short" in app.error[0].value
     else:
         assert not app.error
     assert "<script" not in _html(app)
 
 
-def test_punctuation_alone_is_one_sentence() -> None:
-    app = _page("sentiment")
-    app.text_area(key="keep_review").set_value("... !!").run()
+@pytest.mark.parametrize("text", [*STRANGE_TEXTS.values(), ""], ids=[*STRANGE_TEXTS, "empty"])
+def test_strange_texts_reach_the_live_view_as_they_are(text: str) -> None:
+    app = _page("sentiment", keep_review=text)
     assert not app.exception
-    assert "no word" in app.error[0].value
-
-
-def test_words_are_counted_as_the_tokenizer_does() -> None:
-    app = _page("sentiment")
-    app.text_area(key="keep_review").set_value("a," * 3000).run()
-    assert "first 2,000 words" in app.info[0].value
-    assert any("first 300 of 2,000 words" in caption.value for caption in app.caption)
-
-
-def test_sentiment_shows_every_model_and_marks_unknown_words() -> None:
-    app = _page("sentiment")
-    app.text_area(key="keep_review").set_value("good film but wobbly").run()
-    assert [metric.label for metric in app.metric] == ["imdb-rnn: positive", "imdb-lstm: positive"]
-    for name, metric in zip(("imdb-rnn", "imdb-lstm"), app.metric, strict=True):
-        final = session.prediction(session.load_model(name), "good film but wobbly").final["positive"]
-        assert metric.value == f"{final:.1%}"
-    assert _html(app).count('class="rv-unknown"') == 4
-    assert app.text[0].value == "but, wobbly"
+    assert not app.error
+    assert _mounted(app)["start"]["text"] == text
+    assert app.session_state["keep_review"] == text
 
 
 def test_a_broken_model_is_one_sentence_and_the_others_work(tmp_path: Path) -> None:

@@ -1,7 +1,13 @@
-"""What an answer loses with each word that is left out, and where two measures of words disagree; it draws nothing."""
+"""Which words an answer rests on: each left out in turn, and integrated gradients of the same number; no pictures.
+
+That number is ln(p / p'), with p the probability of the class that is followed and p' that of its strongest rival, in
+nats; with two classes it is the log-odds. A log-probability alone would hide what a text speaks for: near p = 1 no word
+can add to it any more. A difference of two log-probabilities, it is also what integrated gradients add up to.
+"""
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,45 +15,73 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import log_softmax
 
 from rnnviz.analysis.unrolled import Progress, unheard
 from rnnviz.cells import CELLS
 from rnnviz.config import ModelConfig
 from rnnviz.errors import ConfigError, TextError
-from rnnviz.network import Network, at_end
+from rnnviz.network import Network
 
 MOST_LISTED = 5
 """How many words are among the weightiest of a text, at most; of a short text a quarter."""
 WORTH_NAMING = 0.1
 """Share of a measure's largest value below which a sign means nothing."""
-_ROWS_AT_ONCE = 64
+TRUSTED = 0.05
+"""Share of the difference to be explained that the error of an integral may have."""
+POINTS, MORE_POINTS = 32, 128
+_ROWS_AT_ONCE, _PATHS_AT_ONCE = 64, 16
 _PRODUCTS, _A_STEP, _A_ROW = 2.5e10, 1e-4, 2e-8
 """What one core of a common machine does: products a second in float32; seconds a step, and a row's unit, besides."""
+_SLOWER = 3.0
+"""How much slower a product is in float64, there and back."""
 
 
 @dataclass(frozen=True, eq=False)
-class LeaveOneOut:
-    """How an answer's log-probability changes with each word that is left out.
+class Weights:
+    """What each word of a text adds to ln(p / p'), by one measure.
+
+    Attributes:
+        values: float64 (time,), in nats; a word that speaks for the class is positive.
+        without: ln(p / p') of a text of zero vectors, to which integrated gradients add up; NaN for words left out in
+            turn, which add up to nothing.
+        gap: What the sum misses, in nats: the error of the integral; NaN likewise.
+    """
+
+    values: np.ndarray
+    without: float = math.nan
+    gap: float = math.nan
+
+
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """A text whose words were weighed.
 
     Attributes:
         label: What the network is called.
         tokens: (time,), what was read.
-        values: float64 (time,), in nats: of the whole text less of the text without that word, so that a word that
-            speaks for the answer is positive. They do not sum to anything.
-        answer: The class.
-        log_probability: Of the answer after the whole text, in nats.
+        answer: The class that is followed.
+        rival: The likeliest of the others after the whole text.
+        log_odds: ln(p / p') after the whole text, in nats.
+        left_out: Each word left out in turn; None for a text of one word.
+        integrated: Integrated gradients; None for a bidirectional network.
     """
 
     label: str
     tokens: tuple[str, ...]
-    values: np.ndarray
     answer: int
-    log_probability: float
+    rival: int
+    log_odds: float
+    left_out: Weights | None
+    integrated: Weights | None
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the integral's error is small beside what it explains."""
+        found = self.integrated
+        return found is not None and abs(found.gap) <= TRUSTED * max(abs(self.log_odds - found.without), 1e-9)
 
 
-@torch.no_grad()
-def leave_one_out(
+def weigh_words(
     network: Network,
     ids: np.ndarray,
     tokens: Sequence[str] | None = None,
@@ -55,94 +89,155 @@ def leave_one_out(
     target: int | None = None,
     *,
     progress: Progress = unheard,
-) -> LeaveOneOut:
-    """Read a text without each of its words in turn (Li, Monroe and Jurafsky 2016, "erasure").
-
-    The word is taken out, not replaced by an unknown one: the text is one word shorter, and the words on either side of
-    the gap become neighbours.
+) -> Weighed:
+    """Weigh each word of a text by both measures.
 
     Args:
         network: A classifier in evaluation mode, of any cell, reading forwards or both ways.
-        ids: int64 (time,), at least two.
+        ids: int64 (time,), at least one.
         tokens: What the ids stand for; None for the ids themselves.
         label: Name for a legend.
         target: The class; None for the one found likeliest.
         progress: Told of the share done.
 
     Raises:
-        ConfigError: The network is a language model.
+        ConfigError: The network is a language model, or knows one class only.
+        TextError: There is no word.
+    """
+    if network.config.task != "classifier" or network.config.num_outputs < 2:
+        raise ConfigError("Words speak for one class against another: that needs a classifier of at least two.")
+    if len(ids) == 0:
+        raise TextError("There is no word in the text: type at least one.")
+    logits = _logits(network, torch.from_numpy(np.array(ids, dtype=np.int64))[None])[0]
+    answer = int(logits.argmax()) if target is None else target
+    others = logits.clone()
+    others[answer] = -math.inf
+    rival = int(others.argmax())
+    shares = _shares(network.config, len(ids))
+    left_out = integrated = None
+    if len(ids) > 1:
+        left_out = leave_one_out(network, ids, answer, rival, progress=lambda done: progress(done * shares[0]))
+    if not network.config.bidirectional:
+        integrated = integrated_odds(
+            network, ids, answer, rival, progress=lambda done: progress(min(1.0, shares[0] + done * shares[1]))
+        )
+    shown = tuple(tokens) if tokens is not None else tuple(map(str, ids))
+    log_odds = float(logits[answer] - logits[rival])
+    return Weighed(label or network.config.cell_type, shown, answer, rival, log_odds, left_out, integrated)
+
+
+@torch.no_grad()
+def leave_one_out(
+    network: Network, ids: np.ndarray, answer: int, rival: int, *, progress: Progress = unheard
+) -> Weights:
+    """Read a text without each of its words in turn (Li, Monroe and Jurafsky 2016, "erasure").
+
+    The word is taken out, not replaced by an unknown one: the text is one word shorter, and the words on either side of
+    the gap become neighbours. A value is ln(p / p') of the whole text less that of the text without the word.
+
+    Args:
+        network: As for `weigh_words`.
+        ids: int64 (time,), at least two.
+        answer: The class.
+        rival: The class it is set against.
+        progress: Told of the share done.
+
+    Raises:
         TextError: Without its only word there is nothing left of the text.
     """
-    if network.config.task != "classifier":
-        raise ConfigError("A language model gives no answer about a whole text, so nothing can be left out of it.")
     if len(ids) < 2:
         raise TextError("The text has only one word: without it there is nothing left to read.")
     read = torch.from_numpy(np.array(ids, dtype=np.int64))
-    whole = _answers(network, read[None])[0]
-    answer = int(whole.argmax()) if target is None else target
-    places, found = torch.arange(len(read)), []
+    whole, places, found = _logits(network, read[None])[0], torch.arange(len(read)), []
     for some in places.split(_ROWS_AT_ONCE):
         kept = places[:-1] + (places[:-1] >= some[:, None])  # every place but the row's own
-        found.append(_answers(network, read[kept])[:, answer])
-        progress(min(1.0, (int(some[-1]) + 1) / len(read)))
-    values = (whole[answer] - torch.cat(found)).numpy()
-    shown = tuple(tokens) if tokens is not None else tuple(map(str, ids))
-    return LeaveOneOut(label or network.config.cell_type, shown, values, answer, float(whole[answer]))
+        logits = _logits(network, read[kept])
+        found.append(logits[:, answer] - logits[:, rival])
+        progress((int(some[-1]) + 1) / len(read))
+    return Weights((whole[answer] - whole[rival] - torch.cat(found)).numpy())
 
 
-def _answers(network: Network, ids: Tensor) -> Tensor:
-    """Return the log-probabilities of whole texts of one length: (batch, time) -> float64 (batch, output)."""
-    lengths = torch.full((len(ids),), ids.shape[1])
-    return log_softmax(whole_text_logits(network, ids, lengths).double().cpu(), dim=-1)
+def integrated_odds(
+    network: Network, ids: np.ndarray, answer: int, rival: int, *, progress: Progress = unheard
+) -> Weights:
+    """Attribute ln(p / p') to the words by integrated gradients (Sundararajan, Taly and Yan 2017), with captum.
 
-
-def whole_text_logits(network: Network, ids: Tensor, lengths: Tensor) -> Tensor:
-    """Return a classifier's logits after whole texts, and after no beginning of theirs.
-
-    The states are pooled once, at the end: for a maximum, a running one takes longer than the recurrent layers do.
+    The path goes from zero vectors to the words' own; the integral is a Gauss-Legendre sum, in float64. Where it misses
+    much of the difference it is taken once more, with four times as many points. It is what
+    `attribution.integrated_gradients` gives for the one class less what it gives for the other.
 
     Args:
-        network: A classifier in evaluation mode.
-        ids: int64 (batch, time), rows padded at the end.
-        lengths: int64 (batch,), the true lengths.
+        network: As for `weigh_words`, reading forwards.
+        ids: int64 (time,), at least one.
+        answer: The class.
+        rival: The class it is set against.
+        progress: Told of the share done.
 
-    Returns:
-        (batch, output), unnormalised.
+    Raises:
+        ConfigError: The network is bidirectional.
     """
-    ids, lengths = ids.to(network.device), lengths.to(network.device)
-    hidden, _ = network.features(ids, lengths)
-    real = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]
-    read = torch.cat([_at_end(network, hidden, real, kind) for kind in network.pooled], dim=-1)
-    return network.head(read if network.dense is None else torch.relu(network.dense(read)))
+    from captum.attr import IntegratedGradients  # noqa: PLC0415  it takes seconds to import
+
+    if network.config.bidirectional:
+        raise ConfigError("A bidirectional network reads the end first, so its gradient has no single direction back.")
+    exact = copy.deepcopy(network).double().cpu().eval().requires_grad_(False)
+    vectors, done = exact.embed(torch.from_numpy(np.array(ids))[None]), 0
+    zeros = torch.zeros_like(vectors)
+
+    def odds(x: Tensor) -> Tensor:
+        nonlocal done
+        done += len(x)
+        progress(min(1.0, done / (POINTS + 2)))
+        logits = _from_vectors(exact, x, torch.full((len(x),), x.shape[1]))
+        return logits[:, answer] - logits[:, rival]
+
+    whole, without = float(odds(vectors)), float(odds(zeros))
+    for points in (POINTS, MORE_POINTS):
+        parts = IntegratedGradients(odds).attribute(
+            vectors, zeros, n_steps=points, method="gausslegendre", internal_batch_size=_PATHS_AT_ONCE
+        )
+        values = parts.sum(dim=2)[0].detach().numpy()
+        found = Weights(values, without, float(whole - without - values.sum()))
+        if abs(found.gap) <= TRUSTED * abs(whole - without):
+            break
+    return found
 
 
-def _at_end(network: Network, hidden: Tensor, real: Tensor, pooling: str) -> Tensor:
-    """Read the states of whole texts as `Network.pool` does at their last word.
-
-    Args:
-        network: The network.
-        hidden: (batch, time, unit).
-        real: bool (batch, time), False for padding.
-        pooling: One of the network's own.
-    """
-    if pooling == "max":
-        return hidden.masked_fill(~real[..., None], -math.inf).amax(dim=1)
-    lengths = real.sum(dim=1)
-    if pooling == "mean":
-        return (hidden * real[..., None]).sum(dim=1) / lengths[:, None]
-    last, size = at_end(hidden, lengths), network.config.hidden_size
-    return torch.cat([last[:, :size], hidden[:, 0, size:]], dim=-1) if network.config.bidirectional else last
+def _logits(network: Network, ids: Tensor) -> Tensor:
+    """Return the logits of whole texts of one length: (batch, time) -> float64 (batch, output), on the CPU."""
+    lengths = torch.full((len(ids),), ids.shape[1], device=network.device)
+    with torch.no_grad():
+        return network.whole(ids.to(network.device), lengths).double().cpu()
 
 
-def leave_one_out_seconds(config: ModelConfig, words: int) -> float:
-    """Estimate how long leaving out each word takes: as many texts as words, each nearly as long."""
-    size, directions = config.hidden_size, 1 + config.bidirectional
+def _from_vectors(network: Network, x: Tensor, lengths: Tensor) -> Tensor:
+    """Read vectors instead of ids: (batch, time, embedding) -> logits (batch, output) after the last of each row."""
+    for layer in range(network.config.num_layers):
+        x, _ = network.run_layer(layer, x, lengths, None)
+    return network.answer_whole(x, lengths)
+
+
+def seconds(config: ModelConfig, words: int) -> float:
+    """Estimate how long `weigh_words` takes."""
+    return sum(_seconds(config, words))
+
+
+def _seconds(config: ModelConfig, words: int) -> tuple[float, float]:
+    """Estimate how long leaving out each word takes, as many texts as words, and how long the integrals."""
+    size, ways, layers = config.hidden_size, 1 + config.bidirectional, config.num_layers
     blocks = len(CELLS[config.cell_type].blocks)
-    first = config.embedding_size + config.pair_size * bool(config.pair_buckets)
-    inputs = first + (config.num_layers - 1) * size * directions
-    a_word = directions * blocks * size * (inputs + config.num_layers * size) / _PRODUCTS
-    a_word += directions * config.num_layers * blocks * size * _A_ROW
-    return words**2 * a_word + words * math.ceil(words / _ROWS_AT_ONCE) * config.num_layers * directions * _A_STEP
+    inputs = config.embedding_size + config.pair_size * bool(config.pair_buckets) + (layers - 1) * size * ways
+    products = ways * blocks * size * (inputs + layers * size)
+    a_word = products / _PRODUCTS + ways * layers * blocks * size * _A_ROW
+    a_step = layers * ways * _A_STEP
+    left_out = words**2 * a_word + words * math.ceil(words / _ROWS_AT_ONCE) * a_step
+    integrated = 0.0 if config.bidirectional else words * POINTS * (a_word * _SLOWER + a_step)
+    return left_out, integrated
+
+
+def _shares(config: ModelConfig, words: int) -> tuple[float, float]:
+    parts = _seconds(config, words)
+    return parts[0] / sum(parts), parts[1] / sum(parts)
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,7 +55,8 @@ class Drift:
         units: int64 (unit,), the units that padding after the text moves most, or without padding the text; within the
             direction.
         values: Way -> float32 (time, unit), their values.
-        last_move: How far the last step of padding still moves the state where nothing stops it; NaN without padding.
+        last_move: How far the last step of padding still moves the state where nothing stops it; NaN without padding
+            and where the state has overflowed.
     """
 
     distances: dict[str, np.ndarray]
@@ -103,7 +104,7 @@ def read_padded(network: Network, ids: np.ndarray, padding: int) -> dict[str, Pa
 
     Returns:
         Way -> what came of it, in the order of `WAYS`. Where the head pools over time, an unmasked way includes its
-        padding, as in a framework that is told nothing of lengths.
+        padding, as in a framework that is told nothing of lengths. Where states overflow, what follows is no number.
 
     Raises:
         ConfigError: The network is a feed-forward net, or the padding is negative.
@@ -127,7 +128,8 @@ def read_padded(network: Network, ids: np.ndarray, padding: int) -> dict[str, Pa
         MASKED_RIGHT: (end, _masked(network, end), True),
         MASKED_LEFT: (start, _masked(network, start), True),
     }
-    return {way: _answered(network, way, *parts) for way, parts in found.items()}
+    with np.errstate(invalid="ignore"):  # what overflowed is no number, and is told so
+        return {way: _answered(network, way, *parts) for way, parts in found.items()}
 
 
 def _batch(network: Network, ids: np.ndarray) -> Tensor:
@@ -211,7 +213,9 @@ def padding_xray(
     """
     found = read_padded(network, ids, padding)
     size = network.config.hidden_size
-    drifts = tuple(_drift(found, slice(d * size, (d + 1) * size), bool(d)) for d in range(len(network.directions)))
+    halves = [slice(d * size, (d + 1) * size) for d in range(len(network.directions))]
+    with np.errstate(invalid="ignore", over="ignore"):
+        drifts = tuple(_drift(found, half, bool(d)) for d, half in enumerate(halves))
     pads = _batch(network, np.full(2, network.config.padding_index or 0, dtype=np.int64))
     with torch.no_grad():
         norm = float(network.embed(pads)[0, 1].norm())

@@ -110,12 +110,14 @@ def border_in(plane: Plane, weight: np.ndarray, bias: float) -> Border:
     return Border((float(slope[0]), float(slope[1])), float(plane.mean @ weight + bias))
 
 
-def largest_steps(points: np.ndarray, count: int) -> np.ndarray:
-    """Return the times, ascending, of the largest steps of a path, the way to the first point not among them.
+def largest_steps(points: np.ndarray) -> np.ndarray:
+    """Return the times of a path's steps, largest first; the way to the first point is not among them.
 
     Args:
         points: (time, 2).
-        count: How many at the most.
+
+    Returns:
+        int64 (time - 1,), from 1 on.
     """
     sizes = np.linalg.norm(np.diff(points, axis=0), axis=1)
-    return np.sort(1 + np.argsort(-sizes, kind="stable")[:count])
+    return 1 + np.argsort(-sizes, kind="stable")

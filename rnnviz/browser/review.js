@@ -193,6 +193,7 @@ class Review {
     cancelAnimationFrame(this.frame);
     this.wire.close();
     this.chart.leave();
+    this.words.leave();
   }
 }
 

@@ -46,8 +46,9 @@ export class ChanceChart {
     this.at = null;
     this.frame = svg("g");
     this.drawn = svg("g");
+    this.names = svg("g", { class: "rv-names" }); // above the lines
     this.cursor = svg("g", { class: "rv-cursor" });
-    this.root = svg("svg", { class: "rv-chances", height: TALL, tabindex: 0, role: "application" }, this.frame, this.drawn, this.cursor);
+    this.root = svg("svg", { class: "rv-chances", height: TALL, tabindex: 0, role: "application" }, this.frame, this.drawn, this.names, this.cursor);
     this.root.setAttribute("aria-roledescription", "line chart");
     this.watch = new ResizeObserver(() => this.draw());
     this.watch.observe(this.root);
@@ -97,7 +98,7 @@ export class ChanceChart {
     const put = (tag, attributes, ...children) => parts.push(svg(tag, attributes, ...children));
     const [from, to] = UNSURE;
     put("rect", { class: "rv-unsure-band", x: left, y: this.y(to), width: right - left, height: this.y(from) - this.y(to) });
-    put("text", { x: right - 6, y: this.y(to) + 13, "text-anchor": "end" }, "unsure");
+    this.names.replaceChildren(svg("text", { x: right - 6, y: this.y(to) + 14, "text-anchor": "end" }, "unsure"));
     for (const chance of [0, 0.25, 0.5, 0.75, 1]) {
       put("line", { class: chance === 0.5 ? "rv-half" : "rv-grid", x1: left, x2: right, y1: this.y(chance), y2: this.y(chance) });
       put("text", { x: left - 7, y: this.y(chance) + 4, "text-anchor": "end" }, String(chance));

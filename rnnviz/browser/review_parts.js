@@ -48,11 +48,12 @@ export class ReviewParts {
     this.opened = el("details", { className: "rv-panel", ontoggle: () => this.showTokens() },
       el("summary", {}, "What the tokenizer did to the text"), this.tokens);
     this.root.replaceChildren(
-      el("fieldset", { className: "rv-row rv-models" },
-        el("legend", {}, tracks.length > data.most ? `Models, at most ${data.most} at a time` : "Models"), ...names,
-        el("label", { className: "rv-check" }, "words coloured by ", this.colouring)),
-      el("div", { className: "rv-row rv-between" },
-        el("div", { className: "rv-chips" }, el("span", {}, "Type a review, or try one: "), ...examples), this.status),
+      el("div", { className: "rv-row rv-between rv-bottom" },
+        el("fieldset", { className: "rv-row rv-models" },
+          el("legend", {}, tracks.length > data.most ? `Models, at most ${data.most} at a time` : "Models"), ...names,
+          el("label", { className: "rv-check" }, "words coloured by ", this.colouring)),
+        this.status),
+      el("div", { className: "rv-chips" }, "Type a review, or try: ", ...examples),
       this.words.root, this.legend, this.notes,
       el("div", { className: "rv-beside" }, this.chances,
         el("figure", { className: "rv-chance-figure" }, this.chartTitle, this.read, this.chart.root)),
@@ -135,7 +136,9 @@ export class ReviewParts {
     bar.style.background = `linear-gradient(90deg, ${stops.join(",")})`;
     const part = (...children) => el("span", { className: "rv-part" }, ...children);
     const ends = [`\u2212${REACH} nats or less`, `+${REACH} or more`];
-    const than = coloured.start === null ? `${percent(1 / info.classes)}, as there is no answer before it` : `the ${percent(coloured.chance(-1))} before it`;
+    const than = coloured.start === null
+      ? `equal chances, ${(100 / info.classes).toFixed(0)}\u00a0%: there is no answer before it`
+      : `the answer before it, ${percent(coloured.chance(-1))}`;
     this.legend.replaceChildren(
       part(`Colour: how much a ${info.token} moved ln(p\u00a0/\u00a0(1\u00a0\u2212\u00a0p)) of \u201c${info.followed}\u201d when ${info.name} read it`),
       part(ends[0], bar, ends[1]),
@@ -151,14 +154,16 @@ export class ReviewParts {
     if (!chosen.length) said.push("Choose at least one model.");
     if (!this.text.trim()) said.push("The text is empty: type a review, or try one of the examples.");
     if (this.tooLong) said.push(`The text has ${number(this.tooLong)} characters; at most ${number(data.longest_text)} can be read.`);
+    const cut = new Map(); // sentence -> the models it is about
     for (const { info, count, total, valid } of this.readable() ? chosen : []) {
       if (!valid) continue;
+      const few = `the first ${number(total)} of ${number(count)} ${info.token}s`;
       if (info.both_ways) {
-        const rest = count > total ? `; the first ${number(total)} of ${number(count)} ${info.token}s are followed` : "";
-        said.push(`${info.name} reads both ways: each beginning of the text is read anew, as if it ended there${rest}.`);
-      } else if (count > total) said.push(`The text has ${number(count)} ${info.token}s: ${info.name} reads the first ${number(total)}.`);
-      if (info.most !== null && count >= info.most) said.push(`${info.name} reads no more than ${number(info.most)} ${info.token}s of a text.`);
+        said.push(`${info.name} reads both ways: each beginning of the text is read anew, as if it ended there${count > total ? `, for ${few}` : ""}.`);
+      } else if (count > total) cut.set(few, [...(cut.get(few) ?? []), info.name]);
+      if (info.most !== null && count >= info.most) said.push(`${info.name} takes in no more than ${number(info.most)} ${info.token}s of a text.`);
     }
+    for (const [few, names] of cut) said.push(`The text is long: ${few} are read (${names.join(", ")}).`);
     const key = said.join("\n");
     if (this.noted === key) return;
     this.noted = key;
@@ -176,7 +181,7 @@ export class ReviewParts {
     }
     const values = known.map((track) => {
       const other = time >= 0 && coloured.tokens[time] !== track.tokens[time] ? ` after \u201c${visible(track.tokens[time])}\u201d` : "";
-      return `${track.info.name}${other} ${percent(track.chance(time))}${time < 0 ? "" : `, moved ${nats(track.move(time))}`}`;
+      return `${track.info.name}${other} ${percent(track.chance(time))}${time < 0 ? "" : `, moved by ${nats(track.move(time))}`}`;
     });
     const strange = coloured.strange(time) ? `, never seen in training, read as [UNK]` : "";
     const { token } = coloured.info;

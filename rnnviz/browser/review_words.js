@@ -3,17 +3,20 @@ import { el } from "./dom.js";
 import { firstDifference } from "./review_track.js";
 
 const WORD = "rv-w";
+const FEW = 300; // words up to which all are coloured; of more only those in view, or each key would take too long
+const MARGIN = 120; // pixels above and below the view within which words are coloured, too
 
-/** Cut a text into pieces, [text, time of its word or -1]; words without a place in it are left out. */
-function piecesOf(text, spans) {
+/** Cut a text into pieces, [text, time of its word or -1], of the words from one to another that have a place in it. */
+function piecesOf(text, spans, from, to) {
   const pieces = [];
   let at = 0;
-  spans.forEach(([first, last], time) => {
-    if (last <= first || first < at || last > text.length) return;
+  for (let time = from; time < Math.min(to, spans.length); time += 1) {
+    const [first, last] = spans[time];
+    if (last <= first || first < at || last > text.length) continue;
     if (first > at) pieces.push([text.slice(at, first), -1]);
     pieces.push([text.slice(first, last), time]);
     at = last;
-  });
+  }
   if (at < text.length) pieces.push([text.slice(at), -1]);
   return pieces;
 }
@@ -25,11 +28,15 @@ export class WordsEditor {
     this.text = "";
     this.pieces = []; // { text, word, node, look }
     this.words = []; // time -> piece
+    this.spans = [];
+    this.range = [0, Infinity]; // of the words that are coloured
     this.under = el("div", { className: "rv-under", "aria-hidden": "true" }, "\u200b");
     this.box = el("textarea", { className: "rv-over", spellcheck: false, autocapitalize: "off", autocomplete: "off" });
     this.box.setAttribute("aria-label", label);
     this.sheet = el("div", { className: "rv-typed-sheet" }, this.under, this.box);
     this.root = el("div", { className: "rv-typed" }, this.sheet);
+    this.marked = null;
+    this.look = () => null;
     this.listen(onCaret, onLeave);
   }
 
@@ -42,6 +49,15 @@ export class WordsEditor {
     box.addEventListener("scroll", () => {
       box.scrollTop = 0; // it is as tall as its text: what scrolls is the frame around it
     });
+    const scrolled = () => {
+      this.frame ??= requestAnimationFrame(() => {
+        this.frame = undefined;
+        if (this.spanned === this.text && !this.covers()) this.reframe();
+      });
+    };
+    this.root.addEventListener("scroll", scrolled, { passive: true });
+    this.watch = new ResizeObserver(scrolled);
+    this.watch.observe(this.root);
     for (const name of ["keyup", "pointerup", "focus", "blur"]) box.addEventListener(name, onCaret);
     box.addEventListener("blur", onLeave);
     const over = (event) => this.onPoint(this.wordAt(event.clientX, event.clientY));
@@ -52,8 +68,7 @@ export class WordsEditor {
 
   /** The word at a point of the window, or null. */
   wordAt(x, y) {
-    const found = this.root.getRootNode().elementsFromPoint(x, y).find((node) => node.className?.startsWith?.(WORD));
-    return found?.time ?? null;
+    return this.root.getRootNode().elementsFromPoint(x, y).find((node) => node.time !== undefined)?.time ?? null;
   }
 
   /** The caret's place, or null while the editor has not the focus. */
@@ -99,7 +114,60 @@ export class WordsEditor {
 
   /** Show the words of the text that is here, each with `look(time)`: { ground, ink, strange }, or null for plain. */
   show(spans, look) {
-    const next = piecesOf(this.text, spans);
+    Object.assign(this, { spans, look, spanned: this.text });
+    if (spans.length <= FEW) this.range = [0, Infinity];
+    else if (this.range[1] === Infinity) this.range = [0, 0];
+    this.lay();
+    if (!this.covers()) this.reframe();
+  }
+
+  /** Whether all words in view are among those that are coloured. */
+  covers() {
+    const [from, to] = this.range;
+    const { length } = this.spans;
+    if (length <= FEW) return true;
+    const { top, bottom } = this.root.getBoundingClientRect();
+    const last = Math.min(to, length);
+    return (from === 0 || this.rectOf(from - 1).bottom < top) && (last === length || this.rectOf(last).top > bottom);
+  }
+
+  /** Colour the words that are in view now. */
+  reframe() {
+    const { top, bottom } = this.root.getBoundingClientRect();
+    const { length } = this.spans;
+    const search = (beyond) => {
+      let [low, high] = [0, length];
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (beyond(this.rectOf(middle))) high = middle;
+        else low = middle + 1;
+      }
+      return low;
+    };
+    this.range = [search((rect) => rect.bottom >= top - MARGIN), search((rect) => rect.top > bottom + MARGIN)];
+    this.lay();
+  }
+
+  /** Where a word's first letter stands in the window, coloured or not. */
+  rectOf(time) {
+    const node = this.words[time]?.node;
+    if (node) return node.getBoundingClientRect();
+    let [at, i] = [this.spans[time][0], 0];
+    const { pieces } = this;
+    while (i < pieces.length - 1 && at >= pieces[i].text.length) {
+      at -= pieces[i].text.length;
+      i += 1;
+    }
+    const range = document.createRange();
+    const text = pieces[i].word ? pieces[i].node.firstChild : pieces[i].node;
+    range.setStart(text, Math.min(at, text.length));
+    range.setEnd(text, Math.min(at + 1, text.length));
+    return range.getBoundingClientRect();
+  }
+
+  /** Cut the text into its words, touching only pieces that have changed, and colour them. */
+  lay() {
+    const next = piecesOf(this.text, this.spans, ...this.range);
     const { pieces } = this;
     const alike = (piece, [text, time]) => piece.text === text && piece.word === time >= 0;
     let first = 0;
@@ -114,8 +182,9 @@ export class WordsEditor {
       const piece = this.pieces[i];
       piece.node.time = time;
       this.words[time] = piece;
-      this.paint(piece, look(time));
+      this.paint(piece, this.look(time));
     });
+    this.mark(this.marked, false);
   }
 
   /** Put other pieces in the place of some. */
@@ -142,16 +211,22 @@ export class WordsEditor {
 
   /** Mark one word, or none for null; `reveal` brings it into view. */
   mark(time, reveal) {
+    this.marked = time;
     const node = time === null ? undefined : this.words[time]?.node;
-    if (this.marked !== node) {
-      this.marked?.classList.remove("rv-here");
+    if (this.here !== node) {
+      this.here?.classList.remove("rv-here");
       node?.classList.add("rv-here");
-      this.marked = node;
+      this.here = node;
     }
-    if (!node || !reveal) return;
+    if (!reveal || !(time in this.spans)) return;
     const { root } = this;
-    const [top, bottom] = [node.offsetTop, node.offsetTop + node.offsetHeight];
-    if (top < root.scrollTop) root.scrollTop = top - 8;
-    else if (bottom > root.scrollTop + root.clientHeight) root.scrollTop = bottom + 8 - root.clientHeight;
+    const [rect, view] = [this.rectOf(time), root.getBoundingClientRect()];
+    if (rect.top < view.top) root.scrollTop -= view.top - rect.top + 8;
+    else if (rect.bottom > view.bottom) root.scrollTop += rect.bottom - view.bottom + 8;
+  }
+
+  leave() {
+    this.watch.disconnect();
+    cancelAnimationFrame(this.frame);
   }
 }

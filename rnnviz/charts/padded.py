@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -76,6 +77,8 @@ def ways_html(ways: Sequence[Way], label: str) -> str:
     rows = []
     for way in ways:
         cells = (f"{way.probability:.2%}", difference_text(way.difference) + (", another answer" if way.turned else ""))
+        if not math.isfinite(way.probability):
+            cells = ("no number", "the state overflowed")
         numbers = "".join(
             f'<td class="rv-number" data-label="{escape(head)}">{escape(cell)}</td>'
             for head, cell in zip(heads[2:], cells, strict=True)
@@ -142,22 +145,23 @@ def drift_chart(
         alt.Tooltip("word:N"),
         alt.Tooltip("distance:Q", format=".3f"),
     ]
-    layers = [*_shaded(stretch)]
-    for line in lines:
-        mine = alt.Chart(data[data["network"] == line.name]).encode(x=x, y=y)
-        look = {"strokeWidth": 8, "opacity": 0.4} if line.thick else {"strokeWidth": 2.5}
-        layers.append(mine.mark_line(**look).encode(**style))
-    unseen = alt.Chart(data[data["hovered"]]).mark_point(opacity=0, filled=True, size=110)
-    layers.append(unseen.encode(x=x, y=y, tooltip=tips))
+    base = alt.Chart(alt.NamedData("drift")).encode(x=x, y=y)
+    layers = [
+        *_shaded(stretch),
+        base.transform_filter("datum.thick").mark_line(strokeWidth=8, opacity=0.4).encode(**style),
+        base.transform_filter("!datum.thick").mark_line(strokeWidth=2.5).encode(**style),
+        base.transform_filter("datum.hovered").mark_point(opacity=0, filled=True, size=110).encode(tooltip=tips),
+    ]
     heading = alt.Title(title, subtitle=subtitle, subtitleColor=_GREY)
-    return alt.layer(*layers).properties(height=_HEIGHT + _ENTRY * len(lines), title=heading)
+    chart = alt.layer(*layers, datasets={"drift": data.to_dict("records")})
+    return chart.properties(height=_HEIGHT + _ENTRY * len(lines), title=heading)
 
 
 def _drifting(line: Line, words: Sequence[str]) -> pd.DataFrame:
     at = np.arange(len(line.distances))
     frame = pd.DataFrame({"network": line.name, "column": line.first + at + 1, "distance": line.distances.round(5)})
     frame["word"] = [visible(words[i]) for i in (line.first + at).tolist()]
-    frame["hovered"] = hovered(at)
+    frame["hovered"], frame["thick"] = hovered(at), line.thick
     return frame[np.isfinite(line.distances)]
 
 
@@ -211,9 +215,9 @@ def strip_chart(
     )
     tips = ["unit:O", alt.Tooltip("at:Q", title="column"), "word:N", alt.Tooltip("value:Q", format=".3f")]
     data = _strip(values, rows, words, every, scale)
-    cells = alt.Chart(data).mark_rect().encode(x=x, x2="to:Q", y=y, color=color, tooltip=tips)
+    cells = alt.Chart(data).mark_rect(clip=True).encode(x=x, x2="to:Q", y=y, color=color, tooltip=tips)
     layers = [cells, *_edge(padding, x), *_read(read, len(words), x)]
-    sampled = f"; every {every}th column" if every > 1 else ""
+    sampled = f"; one column in {every}" if every > 1 else ""
     heading = alt.Title(title, subtitle=f"{subtitle}{sampled}", subtitleColor=_GREY, offset=34)
     return alt.layer(*layers).properties(height=190 + 15 * len(rows), title=heading)
 
@@ -251,10 +255,11 @@ def _strip(values: np.ndarray, rows: list[str], words: Sequence[str], every: int
     columns = columns[np.isfinite(values[columns]).all(axis=1)]
     drawn = values[columns].astype(np.float64)
     right = columns + 1.5
+    reach = right + 0.6 * every * (columns < columns.max(initial=0))  # under the next one: else seams show
     return pd.DataFrame(
         {
             "column": np.maximum(right - every, 0.5).repeat(len(rows)),
-            "to": right.repeat(len(rows)),
+            "to": reach.repeat(len(rows)),
             "at": (columns + 1).repeat(len(rows)),
             "word": np.array([visible(words[i]) for i in columns.tolist()], dtype=object).repeat(len(rows)),
             "unit": np.tile(rows, len(columns)),

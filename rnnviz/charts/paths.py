@@ -9,15 +9,19 @@ import numpy as np
 import pandas as pd
 
 from rnnviz.analysis.paths import Border, Plane, largest_steps
-from rnnviz.charts.palette import STOPS
+from rnnviz.charts.palette import LINES, STOPS
 from rnnviz.charts.telling import OF_CLASS, OF_REST
 from rnnviz.charts.text import visible
 
-HEIGHT = 520
+HEIGHT = 640
 SLIDER = "word"
 """The name of the slider's parameter: how many words have been read."""
 NAMED = 8
-"""Words that are written at the path: those of the largest steps."""
+"""Words that are written at the path: those of the largest steps, where they do not stand on each other."""
+_APART = (0.16, 0.045)
+"""How far apart written words stand, as shares of the picture's width and height: one of the two at least."""
+_PLUS, _DASH = "M0,-0.6V0.6M-0.6,0H0.6", "M-0.6,0H0.6"
+_NOW_COLOUR = LINES[3]
 _GREY = "#808080"
 _LONGEST_NAME = 18
 _MARGIN = 0.06
@@ -48,11 +52,11 @@ def path_chart(
         border: Where the answer turns, or None where it is no line.
         title: What moves.
     """
-    steps = _steps(points, words, probabilities, label)
     around = np.concatenate([points, ends[["x", "y"]].to_numpy()])
     low, high = around.min(axis=0), around.max(axis=0)
     margin = _MARGIN * np.maximum(high - low, 1e-9)
     low, high = low - margin, high + margin
+    steps = _steps(points, words, probabilities, label, _named((points - low) / (high - low)))
     axes = {
         name: kind(f"{name}:Q", title=f"{text} axis ({share:.0%})", scale=alt.Scale(domain=[a, b], nice=False))
         for name, kind, text, share, a, b in zip(
@@ -90,10 +94,23 @@ def ends_table(
     )
 
 
-def _steps(points: np.ndarray, words: Sequence[str], probabilities: np.ndarray, label: str) -> pd.DataFrame:
+def _named(places: np.ndarray) -> np.ndarray:
+    """Choose the words that are written, not on each other nor on the ends: bool (time,), by shares of the picture."""
+    last = len(places) - 1
+    taken = [0, last]
+    for time in largest_steps(places).tolist():
+        if len(taken) == NAMED + 2:
+            break
+        if all((np.abs(places[time] - places[other]) > _APART).any() for other in taken):
+            taken.append(time)
+    return np.isin(np.arange(len(places)), taken[2:])
+
+
+def _steps(
+    points: np.ndarray, words: Sequence[str], probabilities: np.ndarray, label: str, named: np.ndarray
+) -> pd.DataFrame:
     """Return one row a word, with what is written at it."""
     shown = [visible(word) for word in words]
-    named = np.isin(np.arange(len(points)), largest_steps(points, NAMED))
     now = [
         f"word {i} of {len(shown)}: \u201c{_short(word)}\u201d, {label} {p:.0%}"
         for i, (word, p) in enumerate(zip(shown, probabilities.tolist(), strict=True), start=1)
@@ -107,6 +124,7 @@ def _steps(points: np.ndarray, words: Sequence[str], probabilities: np.ndarray, 
             "probability": probabilities,
             "name": np.where(named, [_short(word) for word in shown], ""),
             "now": now,
+            "place": ["start", *[""] * (len(shown) - 2), "end"][-len(shown) :],
         }
     )
 
@@ -117,10 +135,10 @@ def _short(word: str) -> str:
 
 def _ends_layer(ends: pd.DataFrame, axes: dict, label: str, rest: str) -> alt.Chart:
     """Draw the held-out ends: a plus for the class, a dash for the rest."""
-    names, legend = [label, rest], alt.Legend(orient="bottom", symbolSize=120, symbolStrokeWidth=2)
+    names, legend = [label, rest], alt.Legend(orient="top", offset=34, symbolSize=160, symbolStrokeWidth=2.5)
     return (
         alt.Chart(ends)
-        .mark_point(size=36, opacity=0.55, strokeWidth=1.4)
+        .mark_point(size=50, opacity=0.6, strokeWidth=1.6)
         .encode(
             **axes,
             color=alt.Color(
@@ -133,7 +151,7 @@ def _ends_layer(ends: pd.DataFrame, axes: dict, label: str, rest: str) -> alt.Ch
                 "class:N",
                 title="held-out review",
                 legend=legend,
-                scale=alt.Scale(domain=names, range=["cross", "stroke"]),
+                scale=alt.Scale(domain=names, range=[_PLUS, _DASH]),
             ),
             tooltip=[
                 alt.Tooltip("class:N", title="held-out review"),
@@ -163,27 +181,33 @@ def _path_layers(base: alt.Chart, last: int, label: str) -> list[alt.Chart]:
     so_far, now = base.transform_filter(_SO_FAR), base.transform_filter(_NOW)
     shade = alt.Fill(
         "probability:Q",
-        title=f"probability of {label} after each word",
+        title=f"probability of {label}",
         scale=alt.Scale(domain=[0, 1], range=list(STOPS)),
         legend=alt.Legend(orient="bottom", gradientLength=180, format="%"),
     )
     size = alt.Size("read:Q", legend=None, scale=alt.Scale(domain=[1, max(2, last)], range=[24, 120]))
-    first, end = base.transform_filter("datum.read === 1"), base.transform_filter(f"datum.read === {last}")
-    text = {"color": _GREY, "fontWeight": "bold"}
+    ends = base.transform_filter("datum.place !== ''")
+    shape = alt.Shape("place:N", legend=None, scale=alt.Scale(domain=["start", "end"], range=["triangle-up", "square"]))
+    named = so_far.transform_filter("datum.name !== ''").encode(text="name:N")
+    told = now.encode(x=alt.value(0), y=alt.value(-16), text="now:N")
     return [
         base.mark_line(color=_GREY, strokeWidth=1, opacity=0.35).encode(order=order),
         so_far.mark_line(color=_GREY, strokeWidth=2).encode(order=order),
+        ends.mark_point(size=300, strokeWidth=2.5, color=_GREY).encode(shape=shape),
         so_far.mark_point(filled=True, opacity=1, stroke="#404040", strokeWidth=0.8).encode(
             fill=shade, size=size, tooltip=tips
         ),
-        first.mark_text(text="start", dy=16, **text),
-        end.mark_text(text="end", dy=-16, **text),
-        end.mark_point(shape="square", size=260, strokeWidth=2, color=_GREY),
-        so_far.transform_filter("datum.name !== ''")
-        .mark_text(align="left", dx=8, dy=-6, fontSize=13)
-        .encode(text="name:N"),
-        now.mark_point(size=380, strokeWidth=3, color=OF_CLASS).encode(tooltip=tips),
-        now.mark_text(align="left", baseline="top", fontSize=14, **text).encode(
-            x=alt.value(6), y=alt.value(4), text="now:N"
-        ),
+        now.mark_point(size=460, strokeWidth=3.5, color=_NOW_COLOUR).encode(tooltip=tips),
+        *_written(ends.encode(text="place:N"), dy=-20),
+        *_written(named, align="left", dx=10, dy=-8),
+        told.mark_text(align="left", fontSize=13, fontWeight="bold", color=_GREY),
+    ]
+
+
+def _written(base: alt.Chart, **place: object) -> list[alt.Chart]:
+    """Write dark on a pale rim, which can be read on light and dark pages, over whatever is below."""
+    font = {"fontSize": 13, "fontWeight": "bold", **place}
+    return [
+        base.mark_text(stroke="#e8e8e8", strokeWidth=3.5, strokeJoin="round", **font),
+        base.mark_text(color="#202020", **font),
     ]

@@ -104,12 +104,19 @@ def histogram_chart(
     names, rows = [f"{label} (up)", f"{rest} (down)"], []
     for name, group, sign in zip(names, (positive, ~positive), (1, -1), strict=True):
         counts = np.histogram(values[group], bins=edges)[0]
-        part = {"class": name, "from": edges[:-1], "to": edges[1:], "reviews": counts, "height": sign * counts}
+        part = {
+            "class": name,
+            "from": edges[:-1],
+            "to": edges[1:],
+            "reviews": counts,
+            "height": sign * counts,
+            "zero": 0,
+        }
         rows.append(pd.DataFrame({**part, "share": counts / max(1, group.sum())}))
     data = pd.concat(rows, ignore_index=True)
     bars = (
         alt.Chart(data[data["reviews"] > 0])
-        .mark_bar(strokeWidth=0.5, stroke=_GREY)
+        .mark_rect(strokeWidth=0.5, stroke=_GREY)
         .encode(
             x=alt.X("from:Q", title=axis, scale=alt.Scale(nice=False, zero=False)),
             x2="to:Q",
@@ -132,9 +139,7 @@ def histogram_chart(
     )
     at = alt.Chart(pd.DataFrame({"value": [threshold], "text": [f"threshold {threshold:.3g}"]}))
     rule = at.mark_rule(color=_GREY, strokeDash=[6, 3], strokeWidth=2).encode(x="value:Q")
-    text = at.mark_text(color=_GREY, align="left", dx=5, baseline="top").encode(
-        x="value:Q", y=alt.value(2), text="text:N"
-    )
+    text = at.mark_text(color=_GREY).encode(x="value:Q", y=alt.value(-7), text="text:N")
     zero = alt.Chart(pd.DataFrame({"height": [0]})).mark_rule(color=_GREY).encode(y="height:Q")
-    heading = alt.Title(title, subtitle=f"{label} upwards, {rest} downwards", subtitleColor=_GREY)
+    heading = alt.Title(title, subtitle=f"{label} upwards, {rest} downwards", subtitleColor=_GREY, offset=20)
     return alt.layer(bars, zero, rule, text).properties(height=360, title=heading)

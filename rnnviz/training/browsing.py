@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from rnnviz.analysis.occlusion import whole_text_logits
 from rnnviz.analysis.unrolled import Progress, unheard
 from rnnviz.checkpoints import Model
 from rnnviz.errors import ConfigError, DataError
 from rnnviz.recording import softmax
 from rnnviz.storage import is_file
+from rnnviz.text import read
 from rnnviz.training import evaluation
 from rnnviz.training.batches import by_length, encode_all
 from rnnviz.training.datasets import NAMED, CharCorpus, Texts, data_folder, open_corpus
@@ -152,7 +152,7 @@ def source_of(model: Model) -> Source:
     """
     if model.config.task != "classifier":
         raise ConfigError(f"{model.name} is a language model; labelled texts are for a classifier.")
-    trained = evaluation._trained_with(model)
+    trained = evaluation.trained_with(model)
     columns = (trained.text_column, trained.label_column)
     if trained.data is None:
         raise DataError(f"The card of {model.name} does not say what it was trained on: it has no texts to show.")
@@ -241,8 +241,19 @@ def read_rows(model: Model, rows: Sequence[np.ndarray], progress: Progress = unh
     found = np.empty((len(rows), model.config.num_outputs))
     words, done = sum(map(len, rows)), 0
     for batch in by_length(rows, np.arange(len(rows)), _BATCH):
-        logits = whole_text_logits(model.network, torch.from_numpy(batch.ids), torch.from_numpy(batch.lengths))
+        ids, lengths = (torch.from_numpy(part).to(model.network.device) for part in (batch.ids, batch.lengths))
+        with torch.no_grad():
+            logits = model.network.whole(ids, lengths)
         found[batch.labels] = softmax(logits.double().cpu().numpy())
         done += int(batch.lengths.sum())
         progress(min(1.0, done / words))
     return found
+
+
+def read_text(model: Model, text: str) -> np.ndarray:
+    """Return a classifier's probabilities after all of one text, however long: float64 (class,).
+
+    Raises:
+        TextError: There is no word in the text.
+    """
+    return read_rows(model, [read(model.tokenizer, text)[0]])[0]

@@ -50,7 +50,7 @@ def evaluate(
     """
     if split not in SPLITS:
         raise DataError(f"split must be one of {', '.join(SPLITS)}, got {split!r}.")
-    trained = _trained_with(model)
+    trained = trained_with(model)
     columns = (text_column or trained.text_column, label_column or trained.label_column)
     if data is None and trained.data is None:
         raise DataError(f"The card of {model.name} does not say what it was trained on: name it with --data.")
@@ -93,7 +93,7 @@ def _refuse_other_kind(model: Model, data: str, is_text: bool) -> None:
         raise DataError(f"{model.name} needs {kind}; {data} is not one.")
 
 
-def _trained_with(model: Model) -> argparse.Namespace:
+def trained_with(model: Model) -> argparse.Namespace:
     """Return `data`, `text_column` and `label_column` of the command in the model's card, `data` None without one."""
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
     parser.add_argument("--data")

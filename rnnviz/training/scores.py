@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from rnnviz.network import Network, at_end, detach
+from rnnviz.network import Network, detach
 from rnnviz.training.batches import by_length
 
 MOST_STREAMS = 64
@@ -104,9 +104,8 @@ def classifier_logits(network: Network, rows: Sequence[np.ndarray], batch_size: 
     """Return the logits (text, output) of whole texts, uncut, on the CPU and in their order; see `score_classifier`."""
     found = torch.empty(len(rows), network.config.num_outputs)
     for batch in by_length(rows, np.arange(len(rows)), batch_size):
-        lengths = torch.from_numpy(batch.lengths).to(network.device)
-        logits = network(torch.from_numpy(batch.ids).to(network.device), lengths).logits
-        found[torch.from_numpy(batch.labels)] = at_end(logits, lengths).float().cpu()
+        ids, lengths = (torch.from_numpy(part).to(network.device) for part in (batch.ids, batch.lengths))
+        found[torch.from_numpy(batch.labels)] = network.whole(ids, lengths).float().cpu()
     return found
 
 
@@ -121,11 +120,12 @@ def score_classifier(
         labels: int64 (text,), their classes.
         batch_size: Texts run together.
     """
-    return score_logits(classifier_logits(network, rows, batch_size), np.array(labels))
+    return score_logits(classifier_logits(network, rows, batch_size), labels)
 
 
 def score_logits(logits: Tensor, labels: np.ndarray) -> ClassifierScore:
     """Score logits (text, output), or log-probabilities, of whatever made them, against classes (text,)."""
+    labels = np.array(labels)
     confusion = np.zeros((logits.shape[1],) * 2, dtype=np.int64)
     np.add.at(confusion, (labels, logits.argmax(dim=-1).numpy()), 1)
     bins = reliability(logits, labels)

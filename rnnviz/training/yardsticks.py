@@ -15,6 +15,7 @@ import torch
 
 from rnnviz import checkpoints
 from rnnviz.errors import DataError, TextError
+from rnnviz.storage import json_writer, write_atomically
 from rnnviz.text import WordTokenizer
 from rnnviz.training.datasets import TextCorpus, Texts, open_corpus
 from rnnviz.training.scores import ClassifierScore, score_logits
@@ -179,16 +180,32 @@ def _size(features: int, corpus: TextCorpus) -> int:
     return (features + 1) * (1 if classes == 2 else classes)
 
 
-def open_texts(data: str, folder: Path | None) -> TextCorpus:
-    """Open labelled texts by a data set's name or a table's path.
+def run(data: str, folder: Path | None, output: Path | None, command: str) -> Iterator[str]:
+    """Measure all yardsticks on labelled texts; gives a line for each as it comes, and one for the file written.
+
+    Args:
+        data: A data set's name or a table's path.
+        folder: Where named data is looked for before it is downloaded.
+        output: The JSON file for `report`, or None.
+        command: The command line, for the report.
 
     Raises:
-        DataError: They cannot be had, or are not labelled.
+        DataError: The texts cannot be had, or are not labelled.
+        SaveError: The file could not be written.
     """
     corpus = open_corpus(data, folder)
     if not isinstance(corpus, TextCorpus):
         raise DataError(f"{data} is a text without labels; yardsticks need labelled texts.")
-    return corpus
+    found = []
+    for one in measure(corpus):
+        found.append(one)
+        scores = {"validation": one.validation, "test": one.test}
+        told = ", ".join(f"{part} {score.accuracy:.2%}" for part, score in scores.items() if score)
+        chosen = "" if one.strength is None else f", C {one.strength:g}"
+        yield f"{one.plan.name}: {told}{chosen}, {one.parameters:,} parameters, {one.seconds:.0f} s"
+    if output is not None:
+        write_atomically(output, json_writer(report(corpus, found, command)))
+        yield f"{output} holds them."
 
 
 def report(corpus: TextCorpus, found: Sequence[Yardstick], command: str) -> dict[str, Any]:

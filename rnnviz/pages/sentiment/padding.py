@@ -131,7 +131,8 @@ def _direction(found: PaddingXray) -> tuple[Drift, bool]:
 def _drifts(found: PaddingXray, drift: Drift, words: dict[bool, list[str]], backwards: bool) -> None:
     """How far the state is from the true last one, padded at the end and at the start."""
     st.subheader("The state drifts")
-    top = max(1e-6, 1.05 * max(float(np.nanmax(values)) for values in drift.distances.values()))
+    every = np.concatenate(list(drift.distances.values()))
+    top = max(1e-6, 1.05 * float(every[np.isfinite(every)].max(initial=0.0)))
     steps = int(found.padding[RIGHT].sum())
     length = len(words[True]) - steps
     subtitle = "\u2016h\u209c \u2212 h_T\u2016, top layer" + (", read from the right" if backwards else "")
@@ -161,9 +162,11 @@ def _reading_of_drift(found: PaddingXray, drift: Drift, steps: int, backwards: b
         else f"What the first layer reads at a step of padding has norm {found.input_norm:.3g}"
     )
     after = drift.distances[LEFT][0] if backwards else drift.distances[RIGHT][-1]
+    if not np.isfinite(after):
+        return f"{look} {norm}, yet W_hh goes on working: over {steps} steps of padding the state overflowed."
     kept = (
         "; its last step still moves it by"
-        if drift.last_move > 1e-5
+        if drift.last_move > 1e-4
         else "; it has come to rest, its last step moves it by"
     )
     return (
@@ -189,7 +192,7 @@ def _strip(model: Model, found: PaddingXray, drift: Drift, words: dict[bool, lis
         _marks(model.config.pooling, first, last, backwards),
         scale,
         f"{NAMES[way]}: hidden state",
-        f"the {len(drift.units)} units that padding after the text moves most, the widest first",
+        f"the {len(drift.units)} units that padding moves most",
     )
     st.altair_chart(chart, width="stretch")
     left_out = model.config.hidden_size - len(drift.units)

@@ -34,7 +34,7 @@ PAIRS = {
         "Machine learning is difficult not easy",
     ),
     "bad / not bad": ("bad", "not bad"),
-    "never moved": ("a great film, never a dull moment", "never a great film, a dull moment"),
+    "never, at another place": ("a great film, never a dull moment", "never a great film, a dull moment"),
 }
 LONGEST_PAIR = 300
 """Words of each text that are compared: a bidirectional network reads every beginning of them anew."""
@@ -136,10 +136,11 @@ def _bags(pair: Pair, read: list[Prediction], column: int) -> None:
     right.metric("Difference of the network\u2019s answers", _points(apart))
     st.write(_bag_verdict(pair, bags, apart))
     st.html(bags_html(bags, pair.unknown))
+    strange = " Words never seen in training are all one and the same word to the network." if pair.unknown else ""
     rest = f" {len(bags.words) - 12} more words are not shown." if len(bags.words) > 12 else ""
     st.caption(
         "Counts of each word in the two texts, what differs first; their absolute differences sum to the number above. "
-        f"Look whether any row differs: that is all that a classifier on word counts has to go by.{rest}"
+        f"Look whether any row differs: that is all that a classifier on word counts has to go by.{strange}{rest}"
     )
 
 
@@ -164,8 +165,8 @@ def _bag_verdict(pair: Pair, bags: Bags, apart: float) -> str:
     names = ", ".join(f"\u201c{as_text(visible(word))}\u201d" for word in bags.differing[:_MOST_NAMED])
     more = f" and {len(bags.differing) - _MOST_NAMED} more" if len(bags.differing) > _MOST_NAMED else ""
     return (
-        f"The two bags differ in {names}{more}. A classifier on a bag of words can tell the texts apart by that alone, "
-        "but it adds the same amount for such a word wherever it stands."
+        f"The two bags differ in {names}{more}. A classifier on a bag of words can tell the texts apart by that alone; "
+        "where such a word stands, and what it does to its neighbours, it cannot know."
     )
 
 

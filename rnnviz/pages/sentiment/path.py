@@ -15,6 +15,7 @@ from rnnviz.errors import ConfigError
 from rnnviz.held_out import HeldOut, Trail
 from rnnviz.pages.sentiment import choice
 
+_WIDE_SLIDER = "<style>.vega-bind input[type=range] {width: min(42vw, 30rem) !important}</style>"
 _STATE, _READ = "Last hidden state", "What the head reads"
 _POOLED = {
     "mean": "the mean of the hidden states so far",
@@ -54,12 +55,16 @@ def _path(model: Model, text: str) -> None:
             f"`{held_out.command(model)}` lets it read them, and keeps numbers alone."
         )
         return
-    if model.config.bidirectional and len(found.tokens) == held_out.LONGEST_BOTH_WAYS:
-        st.info(
-            "This network reads both ways, so each beginning is read anew: the path is that of the first "
-            f"{held_out.LONGEST_BOTH_WAYS} words at the most."
-        )
+    tell_beginnings(model, len(found.tokens))
     _draw(model, ground, found, found.read if space == _READ else found.hidden, space)
+
+
+def tell_beginnings(model: Model, words: int) -> None:
+    """Say where a text is cut because a network that reads both ways has to read each beginning anew."""
+    if model.config.bidirectional and words == held_out.LONGEST_BOTH_WAYS:
+        st.info(
+            f"This network reads both ways, each beginning of the text anew: of the first {words} words at the most."
+        )
 
 
 def _chosen_space(model: Model) -> str:
@@ -71,7 +76,7 @@ def _chosen_space(model: Model) -> str:
 
 
 def _ground(model: Model, of_head: bool, version: tuple[int, int]) -> _Ground | None:
-    """Fit the plane and place the held-out ends in it."""
+    """Fit the plane and place the held-out ends in it; `version` is that of the file, for the cache."""
     held = held_out.load(model)
     if held is None:
         return None
@@ -105,6 +110,7 @@ def _draw(model: Model, ground: _Ground, found: Trail, states: np.ndarray, space
     chart = path_chart(
         ground.plane, ends, ground.plane.project(states), found.tokens, chance, *names, ground.border, title
     )
+    st.html(_WIDE_SLIDER)
     st.altair_chart(chart, width="stretch")
     st.write(f"At the end: {choice.verdict(labels[label], float(chance[-1]))}.")
     st.caption(_look(model, ground, space))

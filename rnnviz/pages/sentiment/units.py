@@ -16,6 +16,7 @@ from rnnviz.checkpoints import Model
 from rnnviz.errors import CheckpointError, ConfigError
 from rnnviz.held_out import Signal
 from rnnviz.pages.sentiment import choice
+from rnnviz.pages.sentiment.path import tell_beginnings
 
 _SAME = 0.03
 """Points of accuracy, as a share, within which one unit is called as good as the whole network."""
@@ -112,6 +113,7 @@ def _held_out(model: Model, signal: Signal, label: int) -> _Found | None:
 
 
 def _find(model: Model, signal: Signal, label: int, version: tuple[int, int]) -> _Found | None:
+    """Rank the units; `version` is that of the held-out file, for the cache."""
     held = held_out.load(model)
     if held is None:
         return None
@@ -125,20 +127,25 @@ def _find(model: Model, signal: Signal, label: int, version: tuple[int, int]) ->
     guess = held.probabilities.argmax(axis=1) == label
     whole = float((guess == positive)[telling.second].mean())
     return _Found(
-        values, positive, telling, whole, f"{len(held):,} of the {held.part:,} validation reviews of {held.data}"
+        values,
+        positive,
+        telling,
+        whole,
+        f"{len(held):,} of the {held.part:,} validation reviews of {as_text(held.data)}",
     )
 
 
 def _chosen_unit(model: Model, signal: Signal, found: _Found | None, names: tuple[str, str]) -> int:
     """Draw the ranking and ask for a unit: by a click on it, or by its number."""
-    size = found.values.shape[1] if found else model.config.hidden_size
+    both_ways = signal.is_pooled and model.config.bidirectional
+    size = model.config.hidden_size * (2 if both_ways else 1)
     order = found.telling.units.tolist() if found else list(range(size))
-    key = f"keep_units_unit_{model.name}_{signal.name}_{signal.layer}"
+    name = f"{model.name}_{signal.name}_{signal.layer}_{names[0]}"
+    key, chart_key = f"keep_units_unit_{name}", f"units_ranking_{name}"
     if st.session_state.get(key) not in order:
         st.session_state[key] = order[0]
     if found is None:
         return st.selectbox("Unit", order, key=key, format_func=lambda unit: f"unit {unit}")
-    chart_key = f"units_ranking_{model.name}_{signal.name}_{signal.layer}"
 
     def take() -> None:
         picked = st.session_state[chart_key]["selection"].get(CLICKED) or []
@@ -149,6 +156,12 @@ def _chosen_unit(model: Model, signal: Signal, found: _Found | None, names: tupl
     chart = ranking_chart(telling, st.session_state[key], *names, _short(signal))
     st.altair_chart(chart, width="stretch", key=chart_key, on_select=take)
     st.caption(_ranking_caption(found))
+    if not signal.is_pooled and model.config.pooling in ("mean", "max", "all"):
+        st.caption(
+            "This network answers from all its states, not from the one at the end alone: choose their "
+            f"{'mean' if model.config.pooling == 'all' else model.config.pooling} as the signal to see how well that "
+            "tells."
+        )
     return st.selectbox(
         "Unit (or click one above)",
         order,
@@ -195,15 +208,15 @@ def _numbers(found: _Found, unit: int, names: tuple[str, str], signal: Signal) -
 def _verdict(found: _Found, unit: int, place: int) -> str:
     """Compare the unit alone with the whole network."""
     telling = found.telling
-    count, alone, whole = int(telling.second.sum()), float(telling.accuracy[place]), found.whole
+    count, alone = int(telling.second.sum()), float(telling.accuracy[place])
+    around = [f"(\u00b1 {100 * interval(share, count):.1f} points)" for share in (alone, found.whole)]
     text = (
-        f"Unit {unit} alone is right on **{alone:.1%}** (\u00b1 {interval(alone, count):.1%}) of the {count} reviews "
-        f"of the second half, the whole network on **{whole:.1%}** (\u00b1 {interval(whole, count):.1%}), a guess "
-        f"that never changes on {telling.majority:.1%}. "
+        f"Unit {unit} alone is right on **{alone:.1%}** {around[0]} of the {count} reviews of the second half, the "
+        f"whole network on **{found.whole:.1%}** {around[1]}, a guess that never changes on {telling.majority:.1%}. "
     )
     if telling.auc[place] <= telling.chance:
         return text + "This unit is not above chance: its place in the ranking means nothing."
-    if alone < whole - _SAME:
+    if alone < found.whole - _SAME:
         return text + "One unit is not enough here: the rest of the answer is spread over the others."
     return text + "Here one unit says nearly all that the network knows."
 
@@ -214,16 +227,16 @@ def _short(signal: Signal) -> str:
 
 def _words(model: Model, text: str, signal: Signal, unit: int) -> None:
     """Colour the words by the unit."""
-    tokens, unknown, values = session.kept(_on_words, model, text, signal)
+    tokens, unknown, values = session.kept(held_out.on_words, model, text, signal)
     scale = scale_of("hidden" if signal.is_pooled else signal.name, model.config.cell_type)
     st.subheader(f"Unit {unit} on the words")
+    if signal.is_pooled:
+        tell_beginnings(model, len(tokens))
     st.html(text_html(tokens, values[:, unit], scale, first=1, unknown=unknown))
     back = " It reads from the end: look at the words from right to left." if "backward" in signal.name else ""
+    if signal.is_pooled and unit >= model.config.hidden_size:
+        back = " This unit reads each beginning from its end."
     st.caption(
         f"Look for the words at which the colour turns: they moved unit {unit}. Blue is low, red high "
         f"({as_text(scale.note)}); point at a word for the value after it.{back}"
     )
-
-
-def _on_words(model: Model, text: str, signal: Signal) -> tuple[tuple[str, ...], tuple[bool, ...], np.ndarray]:
-    return held_out.on_words(model, text, signal)
