@@ -128,8 +128,8 @@ export class ReviewParts {
     this.averaged.textContent = "";
     if (!coloured) return;
     const { info } = coloured;
-    if (["mean", "all"].includes(info.pooling)) {
-      this.averaged.textContent = `${info.name} reads its answer off an average over all words so far: the more there are, the less one more can move.`;
+    if (info.pooling === "mean") {
+      this.averaged.textContent = `${info.name} answers from an average over all words so far: the more there are, the less one more can move.`;
     }
     const stops = Array.from({ length: 21 }, (_, i) => data.hex[Math.round(127.5 * (1 + Math.tanh(REACH * (i / 10 - 1))))]);
     const bar = el("span", { className: "rv-bar" });
