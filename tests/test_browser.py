@@ -153,8 +153,8 @@ def test_sentiment_is_read_while_it_is_typed_and_kept_between_views(page: Page, 
     expect(page.locator(".rv-review")).to_have_count(0, timeout=SLOW)
     expect(box).to_have_value(text, timeout=SLOW)
     page.get_by_role("radio", name="Live", exact=True).click()
+    expect(page.locator(".rv-over")).to_have_value(text, timeout=SLOW)
     expect(page.locator(".rv-chance-line")).to_have_count(1, timeout=SLOW)
-    expect(box).to_have_value(text)
     expect(page.locator(".rv-chance")).to_have_text(shown, timeout=SLOW)
     assert page.title() != "owned"
     assert not wrong

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from rnnviz import session
@@ -53,8 +55,17 @@ def followed(model: Model) -> int:
     return labels.index("positive") if "positive" in labels else len(labels) - 1
 
 
-def verdict(label: str, probability: float) -> str:
-    """Say what a probability means, without more certainty than it has: between 0.4 and 0.6 it is unsure."""
+def verdict(labels: Sequence[str], followed: int, probability: float) -> str:
+    """Say what a probability means, without more certainty than it has: between 0.4 and 0.6 it is unsure.
+
+    Args:
+        labels: The classes' names.
+        followed: The class that the probability is of.
+        probability: From 0 to 1.
+    """
+    label = labels[followed]
     if 0.4 <= probability <= 0.6:
         return f"unsure ({label} {probability:.0%})"
-    return f"{label if probability > 0.5 else f'not {label}'}, {max(probability, 1 - probability):.0%} sure"
+    other = labels[1 - followed] if len(labels) == 2 else f"not {label}"
+    sure = max(probability, 1 - probability)
+    return f"{label if probability > 0.5 else other}, {f'{sure:.0%}' if sure < 0.995 else 'over 99%'} sure"

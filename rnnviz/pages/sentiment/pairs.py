@@ -110,7 +110,7 @@ def _answers(model: Model, pair: Pair, read: list[Prediction], column: int) -> N
     for place, prediction, name in zip(st.columns(2), read, NAMES, strict=True):
         probability = float(prediction.probabilities[-1, column])
         place.metric(f"{name.capitalize()}: {as_text(label)}", f"{probability:.1%}")
-        place.caption(as_text(choice.verdict(label, probability)))
+        place.caption(as_text(choice.verdict(model.config.labels, column, probability)))
     st.html(aligned_html(pair))
     shown = f" The first 120 of {len(pair.alignment)} are shown." if len(pair.alignment) > 120 else ""
     st.caption(

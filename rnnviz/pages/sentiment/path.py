@@ -10,6 +10,7 @@ import streamlit as st
 from rnnviz import held_out, session
 from rnnviz.analysis.paths import Border, Plane, border_in, fit_plane
 from rnnviz.charts.paths import ends_table, path_chart
+from rnnviz.charts.text import as_text
 from rnnviz.checkpoints import Model
 from rnnviz.errors import ConfigError
 from rnnviz.held_out import HeldOut, Trail
@@ -112,7 +113,7 @@ def _draw(model: Model, ground: _Ground, found: Trail, states: np.ndarray, space
     )
     st.html(_WIDE_SLIDER)
     st.altair_chart(chart, width="stretch")
-    st.write(f"At the end: {choice.verdict(labels[label], float(chance[-1]))}.")
+    st.write(f"At the end: {as_text(choice.verdict(labels, label, float(chance[-1])))}.")
     st.caption(_look(model, ground, space))
     st.caption(_about(ground, states))
 

@@ -184,7 +184,7 @@ def _reading(model: Model, text: str) -> None:
     picked = st.session_state.get(PICKED)
     truth = picked[1] if picked and picked[0] == text else ""
     final = read_text(model, text)
-    verdict = choice.verdict(labels[output], float(final[output]))
+    verdict = choice.verdict(labels, output, float(final[output]))
     if truth:
         guess = labels[int(final.argmax())]
         outcome = "right" if guess == truth else "a mistake"

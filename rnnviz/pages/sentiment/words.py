@@ -85,7 +85,7 @@ def _show(model: Model, subject: Subject, found: Weighed) -> None:
     label, rival = as_text(labels[found.answer]), as_text(labels[found.rival])
     st.markdown(
         f"After these {len(found.tokens):,} words ln(p({label}) / p({rival})) is **{_signed(found.log_odds)} nats**"
-        + (f": {as_text(choice.verdict(labels[found.answer], _chance(found)))}." if len(labels) == 2 else ".")
+        + (f": {as_text(choice.verdict(labels, found.answer, _chance(found)))}." if len(labels) == 2 else ".")
     )
     measures = _measures(found)
     if not measures:
