@@ -18,8 +18,8 @@ from rnnviz.training import yardsticks
 
 RECURRENT, OTHER, PUBLISHED = KINDS = ("recurrent", "not recurrent", "published, not measured here")
 ORDER = (
-    *("imdb-feedforward", "imdb-rnn-100", "imdb-rnn-dense", "imdb-rnn", "imdb-lstm", "imdb-gru", "imdb-bilstm"),
-    "imdb-lstm-pretrained",
+    *("imdb-feedforward", "imdb-rnn-100", "imdb-rnn-dense", "imdb-rnn"),
+    *("imdb-lstm-100", "imdb-lstm", "imdb-gru-100", "imdb-bilstm-100", "imdb-lstm-pretrained"),
 )
 """The lecture notes' order, from the net without a memory to the best; other models follow by name."""
 
