@@ -260,7 +260,7 @@ def evaluate(
     values = score.to_dict()
     split = split if data is None or data in NAMED else "all"
     if update_card:
-        command = f"python -m rnnviz evaluate {model.name} --split {split}"
+        command = f"python -m rnnviz evaluate {shlex.quote(model.name)} --split {split}"
         checkpoints.update_card(checkpoints.find(name), **{split: values | {"command": command}})
     if as_json:
         typer.echo(json.dumps({"model": model.name, "split": split, **values}))

@@ -131,6 +131,7 @@ class ModelConfig(_Settings):
         if not self.is_feedforward:
             return
         _require(self.task == "classifier", "A feed-forward net can only be a classifier.")
+        _require(self.padding_index is not None, "A feed-forward net needs a padding_index for what a text lacks.")
         alone = self.num_layers == 1 and not (self.bidirectional or self.pair_buckets or self.dense_size)
         _require(alone, "A feed-forward net has one layer, no pairs, no dense layer besides, and no direction.")
 
@@ -193,7 +194,7 @@ class TrainConfig(_Settings):
         warmup_steps: Length of that rise in steps.
         decay: Fraction of all steps, at the end, over which the rate falls linearly to a hundredth.
         weight_decay: AdamW's decoupled weight decay (Loshchilov and Hutter 2019).
-        clip: Largest norm of the whole gradient; larger ones are scaled down (Pascanu et al. 2013).
+        clip: Largest norm of the network's gradient; larger ones are scaled down (Pascanu et al. 2013).
         max_length: Longest text of a classifier's training batch in tokens; longer ones give a random window.
         word_dropout: Probability of reading a training word as unknown (classifier only).
         prefix_loss: Weight, in [0, 1], of the mean loss over all prefixes beside the whole text's (classifier only).

@@ -6,6 +6,7 @@ Numbers alone are kept, no review's text. Of charts and Streamlit this module kn
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -198,7 +199,7 @@ def _validation_part(model: Model, folder: Path | None) -> tuple[str, Texts]:
             f"The card of {model.name} does not say what it was trained on, so nothing can be drawn from it."
         )
     columns = (trained.text_column, trained.label_column)
-    return trained.data, evaluation._held_out(model, trained.data, "validation", folder, columns)
+    return trained.data, evaluation.held_out(model, trained.data, "validation", folder, columns)
 
 
 def _ends_of(network: Network, rows: Sequence[np.ndarray], progress: Callable[[float], object]) -> _Ends:
@@ -387,4 +388,4 @@ def _unpack(arrays: Mapping[str, np.ndarray], about: Mapping[str, str]) -> HeldO
 
 def command(model: Model) -> str:
     """Return the command that makes the file."""
-    return f"python -m rnnviz study {model.name}"
+    return f"python -m rnnviz study {shlex.quote(model.name)}"

@@ -227,7 +227,7 @@ def kept(compute: Callable[..., Any], model: Model, *arguments: Any) -> Any:
     return _kept(compute, model, f"{compute.__module__}.{compute.__name__}", _key(model), arguments)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@st.cache_resource(max_entries=24, show_spinner=False)
 def _kept(_compute: Callable[..., Any], _model: Model, name: str, key: tuple, arguments: tuple) -> Any:
     with _MEASURING:
         return _compute(_model, *arguments)

@@ -175,15 +175,15 @@ def test_the_command_writes_the_file_and_says_so(tmp_path: Path, table: Path, mo
     assert CliRunner().invoke(app, ["study", "lm"]).exit_code == 2
 
 
-@pytest.mark.parametrize("name", ["imdb-lstm", "imdb-rnn"])
+@pytest.mark.parametrize("name", ["imdb-lstm", "imdb-rnn", "imdb-lstm-pretrained"])
 def test_the_shipped_files_belong_to_their_models(name: str) -> None:
     model = checkpoints.load(name)
     found = held_out.load(model)
     assert len(found) == 1000
-    assert found.data == "imdb"
+    assert found.data.startswith("imdb")
     wanted = model.card["validation"]["accuracy"]
     assert found.right.mean() == pytest.approx(wanted, abs=0.03)
-    assert (checkpoints.find(name) / held_out.FILE).stat().st_size < 2e6
+    assert (checkpoints.find(name) / held_out.FILE).stat().st_size < 3e6
 
 
 def test_a_shipped_file_is_reproduced(data_folder: Path) -> None:

@@ -16,6 +16,7 @@ from rnnviz.analysis.aligned import (
     ONLY_TWO,
     REPLACED,
     SAME,
+    Alignment,
     Flip,
     align,
     bags_of,
@@ -285,3 +286,11 @@ def test_the_pair_view_in_a_browser(page: Page, app_url: str) -> None:
     expect(page.get_by_text("The two bags differ in")).to_be_visible(timeout=SLOW)
     expect(page.locator(".rv-pair .rv-unknown", has_text="zzyzx")).to_be_visible()
     assert not wrong
+
+
+def test_a_stretch_of_a_long_pair_keeps_its_numbers() -> None:
+    one, two = (tuple(f"{letter}{i}" for i in range(60)) for letter in "ab")
+    whole = align(one, two)
+    part = slice(40, 50)
+    stretch = Alignment(whole.one[part], whole.two[part], whole.kinds[part])
+    assert Pair(one, two, stretch, first=41).labels() == Pair(one, two, whole).labels()[part]

@@ -143,9 +143,10 @@ from rnnviz.pages.sentiment import choice, reviews
 session.keep_state()
 if "clicked" in st.session_state:
     model = session.load_model("tiny")
-    found = reviews.browsed(model, reviews.source_of(model), "test")
+    source = reviews.source_of(model)
+    found = reviews.browsed(model, source, "test")
     st.session_state["fake"] = {"selection": {"cells": [(st.session_state.pop("clicked"), "words")]}}
-    reviews._take("fake", found, found.places("mistakes"), "test", model.config.labels)
+    reviews._take("fake", found, found.places("mistakes"), "test", model.config.labels, source.held_out_of)
 session.guarded(reviews.render)()
 """
 

@@ -49,12 +49,14 @@ class Pair:
         two: (time,), the second's.
         alignment: Which face each other.
         unknown: The words that the model has never seen.
+        first: The number of the first slot, where these are a stretch of a longer alignment.
     """
 
     one: tuple[str, ...]
     two: tuple[str, ...]
     alignment: Alignment
     unknown: frozenset[str] = frozenset()
+    first: int = 1
 
     def words(self, side: int) -> list[str]:
         """Return the word at every slot of the first (0) or second (1) text, a dash for a gap."""
@@ -66,7 +68,7 @@ class Pair:
         both = zip(self.words(0), self.words(1), self.alignment.kinds, strict=True)
         return [
             f"{i} {_short(a)}" if kind == SAME else f"{i} {_short(a)} / {_short(b)}"
-            for i, (a, b, kind) in enumerate(both, start=1)
+            for i, (a, b, kind) in enumerate(both, start=self.first)
         ]
 
 

@@ -83,7 +83,10 @@ def review(
     keep: Callable[[Said], None],
     key: str,
 ) -> None:
-    """Mount the editor with its chart; mount it inside a fragment, which then is all that a pause in typing reruns.
+    """Mount the editor with its chart; mount it outside fragments.
+
+    A click that takes the focus off the editor sends two requests at once, the text's and the click's own: were the
+    first a fragment's, Streamlit would drop the second.
 
     Args:
         models: All on offer.

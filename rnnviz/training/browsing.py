@@ -36,23 +36,32 @@ _MEGABYTES = {_REVIEWS[0]: 84, _SENTENCES[0]: 1}
 
 
 class _Kept:
-    """The newest few results, each made once for all users, one at a time."""
+    """The newest few results, each made once for all users; making one holds up those alone who wait for one, too."""
 
     def __init__(self, most: int) -> None:
-        self._most, self._lock = most, Lock()
+        self._most, self._making, self._looking = most, Lock(), Lock()
         self._found: OrderedDict[Hashable, Any] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        with self._lock:
-            if key not in self._found:
-                self._found[key] = make()
-                if len(self._found) > self._most:
-                    self._found.popitem(last=False)
-            self._found.move_to_end(key)
-            return self._found[key]
+        if key not in self:
+            with self._making:
+                if key not in self:
+                    self._keep(key, make())
+        with self._looking:
+            if key in self._found:
+                self._found.move_to_end(key)
+                return self._found[key]
+        return self.get(key, make)
+
+    def _keep(self, key: Hashable, found: Any) -> None:
+        with self._looking:
+            self._found[key] = found
+            if len(self._found) > self._most:
+                self._found.popitem(last=False)
 
     def __contains__(self, key: Hashable) -> bool:
-        return key in self._found
+        with self._looking:
+            return key in self._found
 
 
 _DRAWN, _BROWSED = _Kept(4), _Kept(16)
@@ -73,6 +82,11 @@ class Source:
     columns: tuple[str, str]
     place: str
     missing: tuple[str, ...]
+
+    @property
+    def held_out_of(self) -> str:
+        """What the held-out texts belong to: sentences beside the reviews are for training alone."""
+        return f"{self.data.removesuffix('+rt-polarity')} {self.columns} {self.place}"
 
     @property
     def key(self) -> tuple:

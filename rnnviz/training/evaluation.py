@@ -57,7 +57,7 @@ def evaluate(
     if data is not None and data not in NAMED:
         part = _own(model, data, columns)
     else:
-        part = _held_out(model, data or trained.data, split, data_folder, columns)
+        part = held_out(model, data or trained.data, split, data_folder, columns)
     if isinstance(part, str):
         ids = model.tokenizer.encode(part)
         if len(ids) < 2:
@@ -66,7 +66,7 @@ def evaluate(
     return score_classifier(model.network, encode_all(model.tokenizer, part.texts), part.labels)
 
 
-def _held_out(model: Model, data: str, split: str, folder: Path | None, columns: tuple[str, str]) -> str | Texts:
+def held_out(model: Model, data: str, split: str, folder: Path | None, columns: tuple[str, str]) -> str | Texts:
     """Return a part of a corpus that was kept out of training."""
     corpus = open_corpus(data, folder, *columns)
     _refuse_other_kind(model, data, isinstance(corpus, CharCorpus))

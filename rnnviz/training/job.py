@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import platform
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from pickle import UnpicklingError
@@ -36,7 +37,7 @@ _COLUMNS = ("step", "epoch", "learning_rate", "loss_nats", "validation_loss_nats
 _RARE = 10
 _MAY_CHANGE = ("epochs", "decay", "save_every")
 _MAY_CHANGE_BEFORE_LABELS = (
-    *("learning_rate", "word_dropout", "prefix_loss", "average", "dropout", "validate_every", "patience", "seed"),
+    *("learning_rate", "word_dropout", "prefix_loss", "average", "dropout", "validate_every", "patience"),
 )
 
 
@@ -129,8 +130,7 @@ class Job:
         config: The hyper-parameters.
         max_tokens: Largest vocabulary of a word model.
         resume: Go on from the folder's last save; `epochs` and `decay` may change before the rate has begun to fall,
-            and while a classifier still pretrains, so may what only its training on labels reads, and the seed: several
-            such runs can share one pretraining.
+            and while a classifier still pretrains, so may what only its training on labels reads.
         dtype: Type of the saved weights.
         command: The command line, for the card.
 
@@ -212,9 +212,10 @@ class Job:
             state["generators"] = {name: value.cpu() for name, value in state["generators"].items()}
             with (self.folder / CURVE).open(newline="", encoding="utf-8") as file:
                 self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= state["step"]]
+            same = _decisive(settings, state["step"]) == _decisive(self._settings(), state["step"])
         except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError) as error:
             raise CheckpointError(f"{self.folder} holds a run that cannot be read; delete it to start anew.") from error
-        if _decisive(settings, state["step"]) != _decisive(self._settings(), state["step"]):
+        if not same:
             raise CheckpointError(
                 f"{self.folder} was begun with other settings or other data; repeat them or choose another name."
             )
@@ -224,8 +225,6 @@ class Job:
                 f"to lower the rate; go on with the {schedule['epochs']:g} epochs it was begun with."
             )
         self.trainer.restore(state)
-        if settings["train"]["seed"] != self.config.seed:
-            torch.manual_seed(self.config.seed)
 
     def steps(self) -> Iterator[TrainStep]:
         """Train to the end, saving every `save_every` steps and at each best validation; yields every step."""
@@ -247,7 +246,7 @@ class Job:
         """
         model = checkpoints.load(self.folder)
         score = self.trainer.validate(model.network)
-        command = f"python -m rnnviz evaluate {self.folder.name} --split validation"
+        command = f"python -m rnnviz evaluate {shlex.quote(self.folder.name)} --split validation"
         checkpoints.update_card(self.folder, validation={**score.to_dict(), "command": command})
         (self.folder / RESUME).unlink(missing_ok=True)
         return score

@@ -8,30 +8,28 @@ import streamlit as st
 
 from rnnviz import session
 from rnnviz.checkpoints import Model, headline
-from rnnviz.errors import TextError
+from rnnviz.errors import ConfigError, TextError
 
 TEXT, MODEL = "keep_review", "keep_sentiment_model"
 BEST_FIRST = ("imdb-lstm-pretrained", "imdb-lstm")
 
 
-def chosen_model(*, forwards: bool = False) -> Model:
+def chosen_model() -> Model:
     """Ask for one classifier.
-
-    Args:
-        forwards: Offer only those that read forwards.
 
     Raises:
         ModelNotFoundError: There is none.
+        ConfigError: It has a single class.
     """
     names = session.model_names("classifier")
-    if forwards:
-        names = [name for name in names if not session.load_model(name).config.bidirectional] or names
     first = next((name for name in BEST_FIRST if name in names), names[0])
     if st.session_state.get(MODEL) not in names:
         st.session_state[MODEL] = first
     name = st.selectbox("Model", names, key=MODEL)
     model = session.load_model(name)
     config = model.config
+    if config.num_outputs < 2:
+        raise ConfigError(f"{name} knows a single class, so it has nothing to tell apart: choose another model.")
     both = ", both ways" if config.bidirectional else ""
     st.caption(f"{config.num_layers} x {config.hidden_size} {config.cell_type} units{both}. {headline(model.card)}")
     return model

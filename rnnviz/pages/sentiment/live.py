@@ -30,12 +30,6 @@ def render() -> None:
         "Type a film review: after every word each network says how likely it thinks that the review is positive, and "
         "the word is coloured by how much it moved the answer."
     )
-    _editor()
-
-
-@st.fragment
-@session.guarded
-def _editor() -> None:
     names = session.model_names("classifier")
     models = [_followed(session.load_model(name)) for name in names]
     text = st.session_state.get(choice.TEXT, session.EXAMPLES["review"])

@@ -46,7 +46,12 @@ def _table(rows: list[Row]) -> None:
         ),
         "validation": st.column_config.NumberColumn(format="percent"),
         "parameters": st.column_config.NumberColumn(format="localized"),
-        "minutes": st.column_config.NumberColumn("minutes to train", format="%.1f"),
+        "minutes": st.column_config.NumberColumn(
+            "minutes to train",
+            format="%.1f",
+            help="Of one thread on the machine named, by the clock, which other work on it lengthens; for logistic "
+            "regression the processor's time.",
+        ),
         "calibration error": st.column_config.NumberColumn(
             format="%.3f", help="How far the chance given is from the share right, on average, on the test set."
         ),
@@ -104,7 +109,9 @@ def _calibration(rows: list[Row]) -> None:
         return
     st.altair_chart(calibration_chart(curves, "guesses on the test set; dotted: as sure as right"), width="stretch")
     errors = [
-        f"{as_text(row.name)} {row.calibration_error:.3f}" for row in chosen if row.bins and row.calibration_error
+        f"{as_text(row.name)} {row.calibration_error:.3f}"
+        for row in chosen
+        if row.bins and row.calibration_error is not None
     ]
     st.caption(
         f"Expected calibration error: {', '.join(errors)}. Look on which side of the dotted line the large points lie: "

@@ -21,7 +21,6 @@ from rnnviz.analysis.padded import (
 from rnnviz.charts.padded import PAD, Line, Way, drift_chart, strip_chart, ways_html
 from rnnviz.charts.palette import scale_of
 from rnnviz.checkpoints import Model
-from rnnviz.errors import ConfigError
 from rnnviz.pages.sentiment import choice
 from rnnviz.subjects import Subject
 from rnnviz.text import read
@@ -38,7 +37,7 @@ NAMES = {
 }
 TOLD = {
     ALONE: "The truth: a batch of one, as long as the text.",
-    RIGHT: "PyTorch: pad_sequence(batch_first=True), then output[:, -1]. "
+    RIGHT: "PyTorch: pad_sequence(batch_first=True), the head then reads all columns, or h_n. "
     'Keras: pad_sequences(padding="post") without mask_zero.',
     LEFT: 'PyTorch: pad_sequence(padding_side="left"). Keras: pad_sequences(padding="pre"), the default, without '
     "mask_zero.",
@@ -62,8 +61,6 @@ def render() -> None:
     )
     model = choice.chosen_model()
     text = choice.chosen_text()
-    if model.config.is_feedforward:
-        raise ConfigError("A feed-forward net has no state that padding could move: choose a recurrent network.")
     ids, tokens = read(model.tokenizer, text)
     if len(ids) > LONGEST_PADDED:
         st.info(f"The text is long: its first {LONGEST_PADDED} of {len(ids):,} words are read here.")
@@ -101,7 +98,7 @@ def _table(model: Model, found: PaddingXray) -> None:
     st.html(ways_html(rows, label))
     st.caption(
         "Look at the last column: packing and both masks give back the truth, padding that the network is not told of "
-        "does not. In bold: padding turned the answer. Networks trained here learn from true lengths and never met "
+        "need not. In bold: padding turned the answer. Networks trained here learn from true lengths and never met "
         "padding; one that was trained with it learns to live with it, at the side where it saw it."
     )
 
@@ -192,7 +189,9 @@ def _strip(model: Model, found: PaddingXray, drift: Drift, words: dict[bool, lis
         _marks(model.config.pooling, first, last, backwards),
         scale,
         f"{NAMES[way]}: hidden state",
-        f"the {len(drift.units)} units that padding moves most",
+        f"the {len(drift.units)} units that padding moves most"
+        if found.padding[RIGHT].any()
+        else "there is no padding",
     )
     st.altair_chart(chart, width="stretch")
     left_out = model.config.hidden_size - len(drift.units)

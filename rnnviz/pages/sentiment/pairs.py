@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
@@ -22,7 +24,7 @@ from rnnviz.charts.aligned import NAMES, Pair, aligned_html, bags_html, differen
 from rnnviz.charts.palette import Scale, scale_of
 from rnnviz.charts.text import as_text, visible
 from rnnviz.checkpoints import Model
-from rnnviz.errors import ConfigError, TextError
+from rnnviz.errors import TextError
 from rnnviz.pages.sentiment import choice
 from rnnviz.recording import Prediction, Recording
 
@@ -53,8 +55,6 @@ def render() -> None:
         "tell them apart, at which word, and by which unit?"
     )
     model = choice.chosen_model()
-    if model.config.is_feedforward:
-        raise ConfigError("A feed-forward net has no units that read word by word: choose a recurrent network.")
     texts = [_cut(model, text, name) for text, name in zip(_texts(), NAMES, strict=True)]
     read = [session.prediction(model, text) for text in texts]
     one, two = read
@@ -165,8 +165,8 @@ def _bag_verdict(pair: Pair, bags: Bags, apart: float) -> str:
     names = ", ".join(f"\u201c{as_text(visible(word))}\u201d" for word in bags.differing[:_MOST_NAMED])
     more = f" and {len(bags.differing) - _MOST_NAMED} more" if len(bags.differing) > _MOST_NAMED else ""
     return (
-        f"The two bags differ in {names}{more}. A classifier on a bag of words can tell the texts apart by that alone; "
-        "where such a word stands, and what it does to its neighbours, it cannot know."
+        f"The two bags differ in {names}{more}. A classifier on a bag of words whose vocabulary holds them can tell "
+        "the texts apart by that alone; where such a word stands, and what it does to its neighbours, it cannot know."
     )
 
 
@@ -182,7 +182,7 @@ def _units(model: Model, pair: Pair, texts: list[str]) -> None:
         spread(recording.signals[signal][:, layer], at) for recording, at in zip(recordings, places, strict=True)
     )
     scale = scale_of(signal, model.config.cell_type)
-    flip = first_flip(one, two, (scale.low + scale.high) / 2)
+    flip = _first_flip(one, two, (scale.low + scale.high) / 2, signal)
     widest = _widest(recordings, signal, layer)
     st.write(f"{_said_of_flip(pair, flip, signal, scale)} {_said_of_end(widest, signal)}")
     units = most_different(two - one, count, [widest[0], *([flip.unit] if flip else [])])
@@ -193,12 +193,21 @@ def _units(model: Model, pair: Pair, texts: list[str]) -> None:
         pair.two,
         Alignment(places[0][part], places[1][part], pair.alignment.kinds[part]),
         pair.unknown,
+        first + 1,
     )
     ordered = np.sort(units) if order == _INDEX else units
     here = Flip(flip.slot - first, flip.unit, flip.one, flip.two, flip.others) if flip else None
     chart = difference_chart(shown, one[part], two[part], ordered, scale, _spoken(signal), here)
     st.altair_chart(chart, width="stretch")
     st.caption(_reading(one.shape[1] - len(units), scale, signal))
+
+
+def _first_flip(one: np.ndarray, two: np.ndarray, middle: float, signal: str) -> Flip | None:
+    """Find the first flip in a direction's own order of reading; a backward one begins at the end."""
+    if not signal.endswith("_backward"):
+        return first_flip(one, two, middle)
+    flip = first_flip(one[::-1], two[::-1], middle)
+    return replace(flip, slot=len(one) - 1 - flip.slot) if flip else None
 
 
 def _settings(recording: Recording) -> tuple[str, int, str, int]:

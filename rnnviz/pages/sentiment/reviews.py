@@ -12,7 +12,8 @@ from rnnviz.charts.attribution import course_chart, scale_html
 from rnnviz.charts.palette import Scale
 from rnnviz.charts.text import as_text, text_html
 from rnnviz.checkpoints import Model
-from rnnviz.errors import TextError
+from rnnviz.errors import RnnvizError, TextError
+from rnnviz.held_out import LONGEST_BOTH_WAYS
 from rnnviz.live.odds import odds_at_start
 from rnnviz.pages.sentiment import choice
 from rnnviz.text import read
@@ -20,7 +21,7 @@ from rnnviz.training.browsing import MOST, UNSURE, Browsed, Source, browsed, hel
 
 PICKED = "keep_review_picked"
 """The review that was picked last: its text, its true class, and where it comes from."""
-MOST_BOTH_WAYS = 300
+
 """Words up to which a network that also reads backwards is followed: it reads each beginning anew."""
 REACH = 2.0
 """Nats at the ends of the colour scale: that of the view "Live"."""
@@ -107,7 +108,7 @@ def _table(model: Model, source: Source) -> None:
         format_func=_FILTERS.get,
         required=True,
     )
-    _rows(model, found, part, which)
+    _rows(model, source, found, part, which)
 
 
 def _scored(model: Model, source: Source, part: str) -> Browsed:
@@ -132,7 +133,7 @@ def _say_score(model: Model, found: Browsed, part: str, whole: int) -> None:
     )
 
 
-def _rows(model: Model, found: Browsed, part: str, which: str) -> None:
+def _rows(model: Model, source: Source, found: Browsed, part: str, which: str) -> None:
     """Draw the table; a click on a row puts its review into the shared text."""
     places = found.places(which)
     if not len(places):
@@ -155,7 +156,7 @@ def _rows(model: Model, found: Browsed, part: str, which: str) -> None:
         height=_TABLE,
         width="stretch",
         key=key,
-        on_select=partial(_take, key, found, places, part, labels),
+        on_select=partial(_take, key, found, places, part, labels, source.held_out_of),
         selection_mode="single-cell",
     )
     st.caption(
@@ -166,13 +167,13 @@ def _rows(model: Model, found: Browsed, part: str, which: str) -> None:
         st.rerun()
 
 
-def _take(key: str, found: Browsed, places: np.ndarray, part: str, labels: tuple[str, ...]) -> None:
+def _take(key: str, found: Browsed, places: np.ndarray, part: str, labels: tuple[str, ...], held_out_of: str) -> None:
     """Put the review that was clicked into the shared text."""
     chosen = st.session_state[key]["selection"]
     if chosen["cells"]:
         place = int(places[chosen["cells"][0][0]])
         st.session_state[choice.TEXT] = found.texts[place]
-        st.session_state[PICKED] = (found.texts[place], labels[found.labels[place]], part)
+        st.session_state[PICKED] = (found.texts[place], labels[found.labels[place]], part, held_out_of)
         st.session_state["reviews_taken"] = True
 
 
@@ -182,8 +183,8 @@ def _reading(model: Model, text: str) -> None:
     st.subheader("Read word by word")
     labels, output = model.config.labels, choice.followed(model)
     picked = st.session_state.get(PICKED)
-    truth = picked[1] if picked and picked[0] == text else ""
-    final = read_text(model, text)
+    truth = picked[1] if picked and picked[0] == text and _is_held_out_of(model, picked) else ""
+    final = session.kept(read_text, model, text)
     verdict = choice.verdict(labels, output, float(final[output]))
     if truth:
         guess = labels[int(final.argmax())]
@@ -191,7 +192,8 @@ def _reading(model: Model, text: str) -> None:
         st.markdown(f"True label: **{as_text(truth)}** ({picked[2]}). Model: **{as_text(verdict)}**: {outcome}.")
     else:
         st.markdown(
-            f"Model: **{as_text(verdict)}**. This text is not a held-out one: its true label is not known here."
+            f"Model: **{as_text(verdict)}**. This text was not picked from this model's held-out ones: its true "
+            "label is not known here."
         )
     prediction = session.prediction(model, _followed_part(model, text))
     probabilities = prediction.probabilities
@@ -210,16 +212,25 @@ def _reading(model: Model, text: str) -> None:
     )
 
 
+def _is_held_out_of(model: Model, picked: tuple[str, str, str, str]) -> bool:
+    """Say whether a review picked with some model is held out from this one, too, and labelled in its words."""
+    try:
+        return picked[1] in model.config.labels and picked[3] == source_of(model).held_out_of
+    except RnnvizError:
+        return False
+
+
 def _followed_part(model: Model, text: str) -> str:
     """Return the beginning of a text that is followed word by word, telling where that is not all of it."""
     tokens = read(model.tokenizer, text)[1]
-    if not model.config.bidirectional or len(tokens) <= MOST_BOTH_WAYS:
+    if not model.config.bidirectional or len(tokens) <= LONGEST_BOTH_WAYS:
         return session.shown_part(model, text)
     st.info(
         "This network also reads backwards and begins anew at every word: the first "
-        f"{MOST_BOTH_WAYS} of {len(tokens):,} words are followed. The answer above is to all of them."
+        f"{LONGEST_BOTH_WAYS} of {len(tokens):,} words are followed. The answer above is to all of them."
     )
-    return " ".join(tokens[:MOST_BOTH_WAYS])
+    glue = " " if getattr(model.tokenizer, "split", "character") == "whitespace" else ""
+    return glue.join(tokens[:LONGEST_BOTH_WAYS])
 
 
 def _moves(model: Model, probabilities: np.ndarray, output: int) -> np.ndarray:
