@@ -1,6 +1,7 @@
 """Held-out reviews: found, drawn, scored and listed; nothing is downloaded unasked; the view without and with data."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -232,6 +233,9 @@ def test_long_and_short_texts_are_read(shape: dict, tmp_path: Path, tiny: Model)
 
 def test_a_review_is_one_click_away_in_a_browser(folder: Path, page: Page) -> None:
     _tables(folder)
+    for part in ("train", "validation"):  # the best model was trained on sentences, too
+        sentences = {"text": ["good film", "bad film"] * 5, "label": [1, 0] * 5}
+        pd.DataFrame(sentences).to_parquet(folder / f"rt_polarity_{part}.parquet")
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     with start_app() as (url, _):
@@ -243,7 +247,7 @@ def test_a_review_is_one_click_away_in_a_browser(folder: Path, page: Page) -> No
         page.wait_for_timeout(500)
         table.click(position={"x": 60, "y": 54})
         expect(page.get_by_text("True label:")).to_be_visible(timeout=SLOW)
-        assert "number" in page.get_by_label("Review", exact=True).input_value()
+        expect(page.get_by_label("Review", exact=True)).to_have_value(re.compile("number"), timeout=20_000)
         expect(page.locator("[data-testid=stVegaLiteChart]").get_by_text("true label:")).to_be_visible(timeout=SLOW)
         expect(page.locator(".rv-text")).to_contain_text("number", timeout=SLOW)
     assert not wrong
