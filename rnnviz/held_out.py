@@ -142,11 +142,7 @@ def require_states(model: Model) -> None:
     """
     if model.config.task != "classifier":
         raise ConfigError(f"{model.name} is a language model; reviews need a classifier.")
-    if model.config.is_feedforward:
-        raise ConfigError(
-            f"{model.name} has no recurrent units: it reads all words at once, so there is no state to follow; "
-            "choose another model."
-        )
+    model.with_states()
 
 
 def study(

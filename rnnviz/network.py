@@ -214,6 +214,12 @@ class Network(nn.Module):
         read = dropout(read, self.config.dropout, self.training)
         return self.head(read if self.dense is None else torch.relu(self.dense(read)))
 
+    def whole_from(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Do as `whole` for vectors (batch, time, vector) in place of ids, without dropout between layers."""
+        for layer in range(self.config.num_layers):
+            x, _ = self.run_layer(layer, x, lengths, None)
+        return self.answer_whole(x, lengths)
+
     def whole(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Return the logits (batch, output) after whole texts, ids int64 (batch, time) padded at the end."""
         return self.answer_whole(self.features(ids, lengths)[0], lengths)

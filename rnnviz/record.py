@@ -11,7 +11,8 @@ from torch import Tensor
 from rnnviz.cells import CELLS, Cell, Gates, LoopLayer, State, Weights, run_layer, sum_up
 from rnnviz.checkpoints import Model
 from rnnviz.errors import ConfigError
-from rnnviz.network import Network, at_end, reverse_within
+from rnnviz.feedforward import FeedForward
+from rnnviz.network import Network, reverse_within
 from rnnviz.recording import Prediction, Recording, softmax
 from rnnviz.text import pad, read
 
@@ -209,18 +210,31 @@ def predict(model: Model, text: str) -> Prediction:
     row, tokens = read(model.tokenizer, text)
     ids = torch.from_numpy(row).to(model.network.device)
     if model.config.bidirectional or model.config.is_feedforward:
-        logits = torch.cat(list(_prefix_logits(model.network, ids)))
+        logits = torch.cat(list(prefix_logits(model.network, ids)))
     else:
         logits = model.network(ids[None]).logits[0]
     unknown = tuple(model.tokenizer.unknown(text))
     return Prediction(model.name, tuple(tokens), unknown, model.config.labels, softmax(logits.cpu().numpy()))
 
 
-def _prefix_logits(network: Network, ids: Tensor) -> Iterator[Tensor]:
-    for first in range(0, len(ids), _PREFIXES_A_BATCH):
-        lengths = torch.arange(first + 1, min(first + _PREFIXES_A_BATCH, len(ids)) + 1, device=ids.device)
-        rows = ids[: int(lengths[-1])].expand(len(lengths), -1)
-        yield at_end(network(rows, lengths).logits, lengths)
+@torch.no_grad()
+def prefix_logits(
+    network: Network | FeedForward, ids: Tensor, first: int = 0, at_once: int = _PREFIXES_A_BATCH
+) -> Iterator[Tensor]:
+    """Read beginnings of a text anew, each as a text of its own.
+
+    Args:
+        network: A classifier.
+        ids: int64 (time,).
+        first: Tokens of the longest beginning that is left out.
+        at_once: Beginnings read together.
+
+    Yields:
+        Logits (beginning, output), of one more token each.
+    """
+    for begin in range(first, len(ids), at_once):
+        lengths = torch.arange(begin + 1, min(begin + at_once, len(ids)) + 1, device=ids.device)
+        yield network.whole(ids[: int(lengths[-1])].expand(len(lengths), -1), lengths)
 
 
 @torch.no_grad()

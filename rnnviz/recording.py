@@ -14,6 +14,9 @@ import numpy as np
 
 from rnnviz.storage import write_atomically
 
+UNSURE = (0.4, 0.6)
+"""Probabilities between which an answer is called unsure."""
+
 
 @dataclass(frozen=True, eq=False)
 class Recording:

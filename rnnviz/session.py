@@ -13,8 +13,8 @@ from rnnviz import checkpoints
 from rnnviz.checkpoints import Model
 from rnnviz.config import LONGEST
 from rnnviz.errors import ModelNotFoundError, RnnvizError, TextError
-from rnnviz.record import predict, record
-from rnnviz.recording import Prediction, Recording
+from rnnviz.record import predict
+from rnnviz.recording import Prediction
 from rnnviz.subjects import Subject
 
 _MEASURING = BoundedSemaphore(2)
@@ -204,16 +204,6 @@ def asked(measure: Callable[..., Any], subject: Subject, seconds: float, togethe
 def _measured(_measure: Callable[..., Any], _subject: Subject, what: tuple) -> Any:
     with _MEASURING:
         return _measure(_subject.make(), _subject.ids, _subject.tokens, _subject.label, **dict(what[-1]))
-
-
-def recording(model: Model, text: str) -> Recording:
-    """Return every signal of a network while it reads a text, recorded once for all users."""
-    return _record(model, *_key(model), text)
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _record(_model: Model, name: str, digest: str, config: str, text: str) -> Recording:
-    return record(_model, text)
 
 
 def kept(compute: Callable[..., Any], model: Model, *arguments: Any) -> Any:

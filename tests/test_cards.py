@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import rnnviz
 from rnnviz import checkpoints
+from rnnviz.training import evaluation
 from rnnviz.training.datasets import open_corpus
 from rnnviz.training.evaluation import evaluate
 
@@ -60,6 +63,14 @@ def test_python_figure_is_reproduced() -> None:
         pytest.skip(f"the card's figure is for the source of Python {card['machine']['python']} as it was trained on")
     score = evaluate(rnnviz.load("python-lstm"))
     assert score.loss_nats == pytest.approx(card["validation"]["loss_nats"], abs=1e-4)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _opened_once() -> Iterator[None]:
+    """Each corpus is read once for all models."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "open_corpus", cache(open_corpus))
+        yield
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)

@@ -209,7 +209,7 @@ def test_what_makes_no_sense_is_not_kept(said: object) -> None:
 
 PAGE = """
 from rnnviz import session
-from rnnviz.components import review
+from rnnviz.components import rerun, review
 from rnnviz.pages.sentiment import live
 session.keep_state()
 live.render()
@@ -269,7 +269,7 @@ def test_what_is_said_here_goes_to_the_other_views(view: AppTest) -> None:
 
 def test_a_rerun_answers_where_there_is_no_live_connection(view: AppTest) -> None:
     view.session_state[KEY] = {"ask": {"ask": "read", "seq": 4, "model": "imdb-lstm", "text": "good film", "output": 1}}
-    code = PAGE.replace("live.render()", 'review._answer("sentiment_live")')
+    code = PAGE.replace("live.render()", 'rerun.answer("sentiment_live")')
     app = AppTest.from_string(code, default_timeout=60)
     app.session_state[KEY] = view.session_state[KEY]
     app.run()

@@ -246,7 +246,7 @@ def test_a_review_is_one_click_away_in_a_browser(folder: Path, page: Page) -> No
         expect(table).to_be_visible(timeout=SLOW)
         page.wait_for_timeout(500)
         table.click(position={"x": 60, "y": 54})
-        expect(page.get_by_text("True label:")).to_be_visible(timeout=SLOW)
+        expect(page.locator("p").filter(has_text="True label:")).to_be_visible(timeout=SLOW)
         expect(page.get_by_label("Review", exact=True)).to_have_value(re.compile("number"), timeout=20_000)
         expect(page.locator("[data-testid=stVegaLiteChart]").get_by_text("true label:")).to_be_visible(timeout=SLOW)
         expect(page.locator(".rv-text")).to_contain_text("number", timeout=SLOW)

@@ -166,6 +166,4 @@ def integrated_gradients(
 
 def _log_probabilities(network: Network, x: Tensor) -> Tensor:
     """Read vectors instead of ids: (batch, time, embedding) -> (batch, output) after the last."""
-    for layer in range(network.config.num_layers):
-        x, _ = network.run_layer(layer, x, None, None)
-    return log_softmax(network.answer(x)[:, -1], dim=-1)
+    return log_softmax(network.whole_from(x, torch.full((len(x),), x.shape[1])), dim=-1)

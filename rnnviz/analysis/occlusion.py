@@ -188,7 +188,7 @@ def integrated_odds(
         nonlocal done
         done += len(x)
         progress(min(1.0, done / (POINTS + 2)))
-        logits = _from_vectors(exact, x, torch.full((len(x),), x.shape[1]))
+        logits = exact.whole_from(x, torch.full((len(x),), x.shape[1]))
         return logits[:, answer] - logits[:, rival]
 
     whole, without = float(odds(vectors)), float(odds(zeros))
@@ -208,13 +208,6 @@ def _logits(network: Network, ids: Tensor) -> Tensor:
     lengths = torch.full((len(ids),), ids.shape[1], device=network.device)
     with torch.no_grad():
         return network.whole(ids.to(network.device), lengths).double().cpu()
-
-
-def _from_vectors(network: Network, x: Tensor, lengths: Tensor) -> Tensor:
-    """Read vectors instead of ids: (batch, time, embedding) -> logits (batch, output) after the last of each row."""
-    for layer in range(network.config.num_layers):
-        x, _ = network.run_layer(layer, x, lengths, None)
-    return network.answer_whole(x, lengths)
 
 
 def seconds(config: ModelConfig, words: int) -> float:

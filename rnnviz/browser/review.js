@@ -28,7 +28,7 @@ class Review {
       onCaret: () => this.point(null, "caret"),
       onLeave: () => this.commit(),
     });
-    this.chart = new ChanceChart({ onPoint: (time) => this.point(time, "chart") });
+    this.chart = new ChanceChart({ onPoint: (time) => this.point(time, "chart"), unsure: data.unsure });
     this.build();
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     this.wire = new Wire({

@@ -4,7 +4,6 @@ import { svg } from "./dom.js";
 const EDGE = { left: 58, right: 14, top: 12, bottom: 44 };
 const TALL = 300;
 const APART = 7; // pixels between words from which on each has a dot of its own
-const UNSURE = [0.4, 0.6];
 
 /** The end of an axis that a growing text reaches now and then, rather than moving at every word. */
 export function roomFor(words) {
@@ -40,8 +39,9 @@ export function thinned(values, first, columns) {
 
 /** Draws lines { name, colour, dash, values }: values[0] is before any word, values[t + 1] after word t. */
 export class ChanceChart {
-  constructor({ onPoint }) {
+  constructor({ onPoint, unsure }) {
     this.onPoint = onPoint;
+    this.unsure = unsure; // the ends of the band
     this.lines = [];
     this.at = null;
     this.frame = svg("g");
@@ -96,7 +96,7 @@ export class ChanceChart {
     const [left, right, low] = [EDGE.left, this.width - EDGE.right, this.y(0)];
     const parts = [];
     const put = (tag, attributes, ...children) => parts.push(svg(tag, attributes, ...children));
-    const [from, to] = UNSURE;
+    const [from, to] = this.unsure;
     put("rect", { class: "rv-unsure-band", x: left, y: this.y(to), width: right - left, height: this.y(from) - this.y(to) });
     this.names.replaceChildren(svg("text", { x: right - 6, y: this.y(to) + 14, "text-anchor": "end" }, "unsure"));
     for (const chance of [0, 0.25, 0.5, 0.75, 1]) {

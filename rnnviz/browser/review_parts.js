@@ -99,7 +99,7 @@ export class ReviewParts {
       const here = this.readable() && !error && valid > 0;
       const chance = here ? track.chance(valid - 1) : NaN;
       big.textContent = here ? percent(chance) : "\u2013";
-      word.hidden = !(chance >= 0.4 && chance <= 0.6);
+      word.hidden = !(chance >= data.unsure[0] && chance <= data.unsure[1]);
       small.textContent = error && this.readable() ? error : `\u201c${info.followed}\u201d${here ? `, after ${number(valid)} ${info.token}${valid > 1 ? "s" : ""}` : ""}`;
     }
     const lines = chosen.map((track) => ({

@@ -11,12 +11,12 @@ import pandas as pd
 
 from rnnviz.charts.palette import LINES, STOPS
 from rnnviz.charts.text import visible
+from rnnviz.recording import UNSURE
 
 ROW, COURSE = 22, 280
 """Heights in pixels: of one word's row, and of the course."""
 _GREY = "#808080"
 _SHAPES = ("circle", "diamond")
-_UNSURE = (0.4, 0.6)
 _BAR = """<style>
 .rv-scale {display:grid; grid-template-columns:1fr 1fr 1fr; max-width:420px; font-size:14px; line-height:1.5}
 .rv-scale i {grid-column:1/4; height:14px; border-radius:3px}
@@ -95,7 +95,7 @@ def course_chart(
     x = alt.X("after:Q", title="words read", axis=alt.Axis(tickMinStep=1), scale=alt.Scale(nice=False, zero=False))
     name = f"probability of \u201c{label}\u201d"
     y = alt.Y("probability:Q", title=name, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"))
-    low, high = _UNSURE
+    low, high = UNSURE
     band = alt.Chart(pd.DataFrame({"low": [low], "high": [high]})).mark_rect(color=_GREY, opacity=0.18)
     note = alt.Chart(pd.DataFrame({"at": [low], "text": ["unsure"]})).mark_text(align="left", dy=-6, color=_GREY)
     tips = ["word", alt.Tooltip("after:Q", title="place"), alt.Tooltip("probability:Q", format=".1%")]

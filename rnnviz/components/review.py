@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any
 
-import pyarrow as pa
 import streamlit as st
 
 from rnnviz.browser import bundle, style
 from rnnviz.charts.palette import DASHES, HEX, INK, LINES
+from rnnviz.components import rerun
 from rnnviz.config import LONGEST
 from rnnviz.live.odds import MOST_ANEW
 from rnnviz.live.request import LONGEST_TEXT
-from rnnviz.live.session import LiveSession
-from rnnviz.route import PATH
+from rnnviz.recording import UNSURE
 
 MOST_LINES = 3
 """Models that are followed at a time: as many as a live session keeps readers for."""
@@ -95,14 +93,14 @@ def review(
         keep: Called, before the rerun, with what stands in the browser once typing has paused or the editor was left.
         key: The component's key.
     """
-    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    data: dict[str, Any] = {
-        "path": f"{'/' if base else ''}{base}{PATH}",
+    data = {
+        **rerun.line(key),
         "models": [asdict(model) for model in models],
         "start": asdict(start),
         "examples": [list(example) for example in examples],
         "most": MOST_LINES,
         "anew": MOST_ANEW,
+        "unsure": list(UNSURE),
         "longest": LONGEST,
         "longest_text": LONGEST_TEXT,
         "hex": list(HEX),
@@ -110,12 +108,10 @@ def review(
         "lines": list(LINES[:MOST_LINES]),
         "dashes": list(DASHES[:MOST_LINES]),
     }
-    answered = st.session_state.get(f"{key}_answer")
-    if answered and answered[1]:
-        data |= {"answered": answered[0], "answer": pa.table({"b": pa.array(answered[1], type=pa.binary())})}
-        st.session_state[f"{key}_answer"] = (answered[0], ())  # it is on its way: its memory is given back
     names = [model.name for model in models]
-    _component()(key=key, data=data, on_ask_change=lambda: _answer(key), on_said_change=lambda: hear(key, names, keep))
+    _component()(
+        key=key, data=data, on_ask_change=lambda: rerun.answer(key), on_said_change=lambda: hear(key, names, keep)
+    )
 
 
 def hear(key: str, names: Sequence[str], keep: Callable[[Said], None]) -> None:
@@ -133,13 +129,3 @@ def hear(key: str, names: Sequence[str], keep: Callable[[Said], None]) -> None:
     listed, coloured = said.get("models"), said.get("coloured")
     chosen = tuple(name for name in names if isinstance(listed, list) and name in listed)[:MOST_LINES]
     keep(Said(said["text"], chosen, coloured if coloured in chosen else next(iter(chosen), "")))
-
-
-def _answer(key: str) -> None:
-    """Answer a request that came with a rerun, where the live connection cannot be had."""
-    request = st.session_state[key]["ask"]
-    if request is None:
-        return
-    live = st.session_state.setdefault(f"{key}_session", LiveSession())
-    count = st.session_state.get(f"{key}_answer", (0, ()))[0] + 1
-    st.session_state[f"{key}_answer"] = (count, list(live.answer(request)))

@@ -11,7 +11,8 @@ import torch
 from rnnviz.config import LONGEST
 from rnnviz.live.reader import Reader, WholeReader
 from rnnviz.live.request import Asked
-from rnnviz.network import Network, at_end
+from rnnviz.network import Network
+from rnnviz.record import prefix_logits
 from rnnviz.text import spans
 
 MOST_ANEW = 200
@@ -96,14 +97,7 @@ def _logits(reader: Reader | WholeReader, ids: np.ndarray, first: int) -> Iterat
         return
     if first == len(ids):
         yield first, np.empty(0)
-    for begin in range(first, len(ids), _ANEW_AT_ONCE):
-        last = min(begin + _ANEW_AT_ONCE, len(ids))
-        yield last, _of_beginnings(reader.network, ids[:last], begin)
-
-
-@torch.no_grad()
-def _of_beginnings(network: Network, ids: np.ndarray, first: int) -> np.ndarray:
-    """Return the logits (time, output) at the end of each beginning of a text longer than `first`, each read anew."""
-    lengths = torch.arange(first + 1, len(ids) + 1, device=network.device)
-    rows = torch.from_numpy(ids).to(network.device).expand(len(lengths), -1)
-    return at_end(network(rows, lengths).logits, lengths).cpu().numpy()
+    rows = torch.from_numpy(ids).to(reader.network.device)
+    for logits in prefix_logits(reader.network, rows, first, _ANEW_AT_ONCE):
+        first += len(logits)
+        yield first, logits.cpu().numpy()

@@ -10,24 +10,22 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-import torch
 
 from rnnviz.analysis.unrolled import Progress, unheard
 from rnnviz.checkpoints import Model
 from rnnviz.errors import ConfigError, DataError
-from rnnviz.recording import softmax
+from rnnviz.recording import UNSURE, softmax
 from rnnviz.storage import is_file
 from rnnviz.text import read
 from rnnviz.training import evaluation
-from rnnviz.training.batches import by_length, encode_all
+from rnnviz.training.batches import encode_all
 from rnnviz.training.datasets import NAMED, CharCorpus, Texts, data_folder, open_corpus
+from rnnviz.training.scores import classifier_logits
 
 MOST = 1000
 """Texts drawn of a part."""
-UNSURE = 0.6
-"""Probability of the likeliest class up to which a classifier is unsure."""
 PARTS = ("validation", "test")
-_BATCH, _SEED = 64, 0
+_SEED = 0
 _REVIEWS = ("aclImdb_v1.tar.gz", "imdb_train.parquet", "imdb_test.parquet")
 _SENTENCES = ("rt-polaritydata.tar.gz", "rt_polarity_train.parquet", "rt_polarity_validation.parquet")
 _FILES = {"imdb": (_REVIEWS,), "rt-polarity": (_SENTENCES,), "imdb+rt-polarity": (_REVIEWS, _SENTENCES)}
@@ -100,7 +98,7 @@ class Source:
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOut:
+class Drawn:
     """Texts that were kept out of training.
 
     Attributes:
@@ -145,14 +143,14 @@ class Browsed:
 
         Args:
             which: "all" or "mistakes", as drawn; "confident", the mistakes, surest first; or "unsure", those whose
-                likeliest class has at most `UNSURE`, the least sure first.
+                likeliest class is in the band `UNSURE` or below, the least sure first.
         """
         sure = self.probabilities.max(axis=1)
         if which == "all":
             return np.arange(len(sure))
         if which == "unsure":
             order = np.argsort(sure, kind="stable")
-            return order[sure[order] <= UNSURE]
+            return order[sure[order] <= UNSURE[1]]
         wrong = np.flatnonzero(~self.right)
         return wrong[np.argsort(-sure[wrong], kind="stable")] if which == "confident" else wrong
 
@@ -189,7 +187,7 @@ def _is_here(folder: Path | None, archive: str, *tables: str) -> bool:
     return (Path(pooch.os_cache("rnnviz")) / archive).is_file()
 
 
-def held_out(source: Source) -> HeldOut:
+def held_out(source: Source) -> Drawn:
     """Draw up to `MOST` texts of each part that was kept out of training, always the same ones.
 
     What is missing on this machine is downloaded, so call it there only where somebody has asked for that.
@@ -200,7 +198,7 @@ def held_out(source: Source) -> HeldOut:
     return _DRAWN.get(source.key, lambda: _draw(source))
 
 
-def _draw(source: Source) -> HeldOut:
+def _draw(source: Source) -> Drawn:
     corpus = open_corpus(source.data, None, *source.columns)
     if isinstance(corpus, CharCorpus):
         raise DataError(f"{source.data} holds no labelled texts.")
@@ -209,7 +207,7 @@ def _draw(source: Source) -> HeldOut:
     for name, part in whole.items():
         chosen = np.random.default_rng(_SEED).permutation(len(part))[:MOST]
         drawn[name] = Texts(tuple(part.texts[i] for i in chosen.tolist()), np.array(part.labels)[chosen])
-    return HeldOut(corpus.classes, drawn, {name: len(part) for name, part in whole.items()})
+    return Drawn(corpus.classes, drawn, {name: len(part) for name, part in whole.items()})
 
 
 def browsed(model: Model, source: Source, part: str, progress: Progress = unheard) -> Browsed:
@@ -243,7 +241,6 @@ def _browse(model: Model, part: Texts, progress: Progress) -> Browsed:
     return Browsed(part.texts, part.labels, probabilities, np.array([len(row) for row in rows]))
 
 
-@torch.no_grad()
 def read_rows(model: Model, rows: Sequence[np.ndarray], progress: Progress = unheard) -> np.ndarray:
     """Return a classifier's probabilities after whole texts: float64 (text, class).
 
@@ -252,16 +249,7 @@ def read_rows(model: Model, rows: Sequence[np.ndarray], progress: Progress = unh
         rows: The encoded texts.
         progress: Told of the share done, by words.
     """
-    found = np.empty((len(rows), model.config.num_outputs))
-    words, done = sum(map(len, rows)), 0
-    for batch in by_length(rows, np.arange(len(rows)), _BATCH):
-        ids, lengths = (torch.from_numpy(part).to(model.network.device) for part in (batch.ids, batch.lengths))
-        with torch.no_grad():
-            logits = model.network.whole(ids, lengths)
-        found[batch.labels] = softmax(logits.double().cpu().numpy())
-        done += int(batch.lengths.sum())
-        progress(min(1.0, done / words))
-    return found
+    return softmax(classifier_logits(model.network, rows, progress=progress).double().numpy())
 
 
 def read_text(model: Model, text: str) -> np.ndarray:

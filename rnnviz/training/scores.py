@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from rnnviz.analysis.unrolled import Progress, unheard
 from rnnviz.network import Network, detach
 from rnnviz.training.batches import by_length
 
@@ -100,12 +101,20 @@ def _stream_loss(network: Network, ids: np.ndarray, index: np.ndarray) -> float:
 
 
 @torch.no_grad()
-def classifier_logits(network: Network, rows: Sequence[np.ndarray], batch_size: int = 64) -> Tensor:
-    """Return the logits (text, output) of whole texts, uncut, on the CPU and in their order; see `score_classifier`."""
+def classifier_logits(
+    network: Network, rows: Sequence[np.ndarray], batch_size: int = 64, progress: Progress = unheard
+) -> Tensor:
+    """Return the logits (text, output) of whole texts, uncut, on the CPU and in their order; see `score_classifier`.
+
+    `progress` is told of the share done, by words.
+    """
     found = torch.empty(len(rows), network.config.num_outputs)
+    words, done = sum(map(len, rows)), 0
     for batch in by_length(rows, np.arange(len(rows)), batch_size):
         ids, lengths = (torch.from_numpy(part).to(network.device) for part in (batch.ids, batch.lengths))
         found[torch.from_numpy(batch.labels)] = network.whole(ids, lengths).float().cpu()
+        done += int(batch.lengths.sum())
+        progress(min(1.0, done / words))
     return found
 
 

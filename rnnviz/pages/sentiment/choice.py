@@ -9,6 +9,7 @@ import streamlit as st
 from rnnviz import session
 from rnnviz.checkpoints import Model, headline
 from rnnviz.errors import ConfigError, TextError
+from rnnviz.recording import UNSURE
 
 TEXT, MODEL = "keep_review", "keep_sentiment_model"
 BEST_FIRST = ("imdb-lstm-pretrained", "imdb-lstm")
@@ -53,17 +54,21 @@ def followed(model: Model) -> int:
     return labels.index("positive") if "positive" in labels else len(labels) - 1
 
 
+def class_names(labels: Sequence[str], followed: int) -> tuple[str, str]:
+    """Return what a class is called, and what stands against it: the other of two, or all that it is not."""
+    return labels[followed], labels[1 - followed] if len(labels) == 2 else f"not {labels[followed]}"
+
+
 def verdict(labels: Sequence[str], followed: int, probability: float) -> str:
-    """Say what a probability means, without more certainty than it has: between 0.4 and 0.6 it is unsure.
+    """Say what a probability means, without more certainty than it has: in the band `UNSURE` it is unsure.
 
     Args:
         labels: The classes' names.
         followed: The class that the probability is of.
         probability: From 0 to 1.
     """
-    label = labels[followed]
-    if 0.4 <= probability <= 0.6:
+    label, other = class_names(labels, followed)
+    if UNSURE[0] <= probability <= UNSURE[1]:
         return f"unsure ({label} {probability:.0%})"
-    other = labels[1 - followed] if len(labels) == 2 else f"not {label}"
     sure = max(probability, 1 - probability)
     return f"{label if probability > 0.5 else other}, {f'{sure:.0%}' if sure < 0.995 else 'over 99%'} sure"

@@ -26,6 +26,7 @@ from rnnviz.charts.text import as_text, visible
 from rnnviz.checkpoints import Model
 from rnnviz.errors import TextError
 from rnnviz.pages.sentiment import choice
+from rnnviz.record import record
 from rnnviz.recording import Prediction, Recording
 
 ONE, TWO = "keep_pair_one", "keep_pair_two"
@@ -175,7 +176,7 @@ def _bag_verdict(pair: Pair, bags: Bags, apart: float) -> str:
 def _units(model: Model, pair: Pair, texts: list[str]) -> None:
     """Every unit's difference, word by word."""
     st.subheader("The units")
-    recordings = [session.recording(model, text) for text in texts]
+    recordings = [session.kept(record, model, text) for text in texts]
     signal, layer, order, count = _settings(recordings[0])
     places = pair.alignment.one, pair.alignment.two
     one, two = (

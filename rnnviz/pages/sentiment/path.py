@@ -39,7 +39,6 @@ class _Ground:
 def render() -> None:
     """Draw the view."""
     model = choice.chosen_model()
-    held_out.require_states(model)
     text = session.shown_part(model, choice.chosen_text())
     _path(model, text)
 
@@ -104,7 +103,7 @@ def _top(held: HeldOut) -> np.ndarray:
 def _draw(model: Model, ground: _Ground, found: Trail, states: np.ndarray, space: str) -> None:
     label, held = choice.followed(model), ground.held
     labels = model.config.labels
-    names = (labels[label], labels[1 - label] if len(labels) == 2 else f"not {labels[label]}")
+    names = choice.class_names(labels, label)
     ends = ends_table(ground.points, held.labels == label, held.probabilities[:, label], names)
     chance = found.probabilities[:, label]
     title = "The path of the state, word by word"

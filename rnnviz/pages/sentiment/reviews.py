@@ -14,10 +14,11 @@ from rnnviz.charts.text import as_text, text_html
 from rnnviz.checkpoints import Model
 from rnnviz.errors import RnnvizError, TextError
 from rnnviz.held_out import LONGEST_BOTH_WAYS
-from rnnviz.live.odds import odds_at_start
+from rnnviz.live.odds import log_odds, odds_at_start
 from rnnviz.pages.sentiment import choice
+from rnnviz.recording import UNSURE
 from rnnviz.text import read
-from rnnviz.training.browsing import MOST, UNSURE, Browsed, Source, browsed, held_out, is_browsed, read_text, source_of
+from rnnviz.training.browsing import MOST, Browsed, Source, browsed, held_out, is_browsed, read_text, source_of
 
 PICKED = "keep_review_picked"
 """The review that was picked last: its text, its true class, and where it comes from."""
@@ -160,7 +161,7 @@ def _rows(model: Model, source: Source, found: Browsed, part: str, which: str) -
         selection_mode="single-cell",
     )
     st.caption(
-        f"Unsure: the likeliest class has at most {UNSURE:.0%}. Look at the most confident mistakes: is the review "
+        f"Unsure: the likeliest class has at most {UNSURE[1]:.0%}. Look at the most confident mistakes: is the review "
         "hard, does the model overlook something, or is the label wrong?"
     )
     if st.session_state.pop("reviews_taken", False):
@@ -238,9 +239,7 @@ def _moves(model: Model, probabilities: np.ndarray, output: int) -> np.ndarray:
 
     Where the network has no answer before any word, the first moves it from classes that are all alike.
     """
-    least = np.finfo(float).tiny
-    rest = np.delete(probabilities, output, axis=1).sum(axis=1)
-    odds = np.log(np.maximum(probabilities[:, output], least)) - np.log(np.maximum(rest, least))
+    odds = log_odds(np.log(np.maximum(probabilities, np.finfo(float).tiny)), output)
     start = odds_at_start(model.network, output)
     alike = -np.log(max(1, probabilities.shape[1] - 1))
     return np.diff(odds, prepend=alike if start is None else start)

@@ -47,7 +47,6 @@ class _Found:
 def render() -> None:
     """Draw the view."""
     model = choice.chosen_model()
-    held_out.require_states(model)
     text = session.shown_part(model, choice.chosen_text())
     _units(model, text)
 
@@ -58,7 +57,7 @@ def _units(model: Model, text: str) -> None:
     signal = _chosen_signal(model)
     label = _chosen_class(model)
     found = _held_out(model, signal, label)
-    names = _class_names(model, label)
+    names = choice.class_names(model.config.labels, label)
     unit = _chosen_unit(model, signal, found, names)
     if found is not None:
         _numbers(found, unit, names, signal)
@@ -90,11 +89,6 @@ def _chosen_class(model: Model) -> int:
         return choice.followed(model)
     key = session.default(f"keep_units_class_{model.name}", labels[choice.followed(model)])
     return labels.index(st.selectbox("Class, against the rest", labels, key=key))
-
-
-def _class_names(model: Model, label: int) -> tuple[str, str]:
-    labels = model.config.labels
-    return labels[label], labels[1 - label] if len(labels) == 2 else f"not {labels[label]}"
 
 
 def _held_out(model: Model, signal: Signal, label: int) -> _Found | None:
