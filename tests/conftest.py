@@ -1,5 +1,6 @@
 """Shared fixtures: tiny models, the data folder, a running app and a browser."""
 
+import io
 import os
 import shutil
 import socket
@@ -10,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from rnnviz.config import ModelConfig
 from rnnviz.feedforward import build
 from rnnviz.text import CharTokenizer, WordTokenizer
 
+os.environ.setdefault("KERAS_BACKEND", "torch")  # read when keras is first imported
 ROOT = Path(__file__).parent.parent
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 STRANGE_TEXTS = {
@@ -58,6 +60,14 @@ def tiny_classifier(folder: Path, cell_type: str = "lstm", **shape: object) -> M
     )
     checkpoints.save(folder, build(config), tokenizer, {"name": folder.name})
     return checkpoints.load(folder, device="cpu")
+
+
+def run_lines(script: str) -> str:
+    """Run a script as it stands, in this process; returns what it printed."""
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        exec(compile(script, "<lines>", "exec"), {"__name__": "__main__"})
+    return printed.getvalue()
 
 
 @pytest.fixture

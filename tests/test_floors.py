@@ -26,6 +26,7 @@ FLOORS = {
     "rnnviz.live": 3.15,
     "rnnviz.notebook": 3.15,
     "rnnviz.subjects": 3.15,
+    "rnnviz.lesson": 3.18,
     "rnnviz": 3.2,
     "rnnviz.cli": 4.0,
     "rnnviz.route": 4.0,
@@ -60,7 +61,7 @@ ONLY_IN = {
             "rnnviz.checkpoints",
             "rnnviz.record",
         ),
-        *("rnnviz.training", "rnnviz.held_out", "rnnviz.live", "rnnviz.session", "rnnviz.cli"),
+        *("rnnviz.training", "rnnviz.held_out", "rnnviz.live", "rnnviz.session", "rnnviz.cli", "rnnviz.lesson"),
     ),
 }
 

@@ -1,0 +1,10 @@
+"""Training by steps."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+
+def render() -> None:
+    """Draw the page."""
+    st.title("Training by steps")

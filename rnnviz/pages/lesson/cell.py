@@ -1,0 +1,10 @@
+"""Inside the cell."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+
+def render() -> None:
+    """Draw the page."""
+    st.title("Inside the cell")
