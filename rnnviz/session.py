@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from threading import BoundedSemaphore
 from typing import Any
@@ -45,6 +45,18 @@ def default(key: str, value: object) -> str:
     """Give a widget's state its first value and return its key; a widget with a default of its own would warn."""
     st.session_state.setdefault(key, value)
     return key
+
+
+def fitting(key: str, options: Sequence[Any], value: object) -> str:
+    """Do as `default`, also where what is kept is none of the options: a link may hold anything."""
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = value
+    return key
+
+
+def frozen(part: str) -> bool:
+    """Return whether a teacher's link holds a part of every page as it is: "text" or "model"."""
+    return part in st.session_state.get("frozen_parts", ())
 
 
 def guarded(render: Callable[..., None]) -> Callable[..., None]:
