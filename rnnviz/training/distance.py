@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from threading import BoundedSemaphore, Event, Thread
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -35,6 +36,7 @@ PERFECT = 20
 """Batches in a row, each new to the network and each all right, after which its training ends early."""
 FARTHEST, MOST_UPDATES, MOST_UNITS, MOST_BATCH, MOST_SEEDS, LAST_SEED = 200, 20_000, 512, 1024, 10, 10**6
 
+_P = TypeVar("_P")
 _ONE = BoundedSemaphore(1)
 """One training at a time in this process, so that those who type are not slowed down by many."""
 _LOOK = 0.2
@@ -260,10 +262,23 @@ def train_distances(config: DistanceConfig) -> Generator[Progress, None, None]:
     Yields:
         Where it stands after every update; some five times a second while another run has to be waited for.
     """
+    yield from taking_turns(lambda: _train_all(config), Progress(0, len(config.trainings), 0.0, waiting=True))
+
+
+def taking_turns(work: Callable[[], Generator[_P, None, None]], waiting: _P) -> Generator[_P, None, None]:
+    """Go through a training's steps, one training at a time in this process.
+
+    Args:
+        work: Begins it.
+        waiting: Given some five times a second while another one has to be waited for.
+
+    Yields:
+        What the training does.
+    """
     while not _ONE.acquire(timeout=_LOOK):
-        yield Progress(0, len(config.trainings), 0.0, waiting=True)
+        yield waiting
     try:
-        yield from _train_all(config)
+        yield from work()
     finally:
         _ONE.release()
 
@@ -337,12 +352,15 @@ class Run:
     def _work(self) -> None:
         ended = "failed"
         try:
-            with closing(train_distances(self.config)) as steps:
+            with closing(self._steps()) as steps:
                 ended = self._follow(steps)
         finally:
             self.ended = ended
 
-    def _follow(self, steps: Generator[Progress, None, None]) -> str:
+    def _steps(self) -> Generator[Progress, None, None]:
+        return train_distances(self.config)
+
+    def _follow(self, steps: Generator[Any, None, None]) -> str:
         for progress in steps:
             self.progress = progress
             if progress.result is not None:
