@@ -1,0 +1,166 @@
+"""The same cell written in several ways, and what its parts do alone; it knows nothing of pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rnnviz.cells import CELLS
+from rnnviz.lesson.cell import Hand, Walk, one_hot, walk
+
+
+@dataclass(frozen=True, eq=False)
+class Stacked:
+    """One gate's sum at one step, written twice.
+
+    Attributes:
+        whole: float64 (unit, input + unit), [W_x W_h].
+        joined: float64 (input + unit,), [x; h].
+        bias: float64 (unit,).
+        by_one: float64 (unit,), [W_x W_h] [x; h] + b.
+        by_two: float64 (unit,), W_x x + W_h h + b.
+    """
+
+    whole: np.ndarray
+    joined: np.ndarray
+    bias: np.ndarray
+    by_one: np.ndarray
+    by_two: np.ndarray
+
+    @property
+    def difference(self) -> float:
+        """The largest difference between the two."""
+        return float(np.abs(self.by_one - self.by_two).max())
+
+
+def stacked(hand: Hand, read: Walk, time: int, block: int) -> Stacked | None:
+    """Return a gate's sum with one product and with two; None for PyTorch's GRU's candidate, which has no such form.
+
+    Args:
+        hand: The network.
+        read: What it has read.
+        time: The step, from 0.
+        block: Which gate, in the order of `Cell.blocks`.
+    """
+    if hand.cell_type == "gru" and block == 2:
+        return None
+    rows = slice(block * hand.units, (block + 1) * hand.units)
+    weight_x, weight_h, bias = hand.weight_x[rows], hand.weight_h[rows], hand.bias[rows]
+    x, h = read.x[time], read.states["hidden"][time]
+    if hand.cell_type == "gru_textbook" and block == 2:
+        h = read.gates["reset_gate"][time] * h
+    whole, joined = np.hstack([weight_x, weight_h]), np.concatenate([x, h])
+    return Stacked(whole, joined, bias, whole @ joined + bias, weight_x @ x + weight_h @ h + bias)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The first letters of several texts, multiplied from both sides.
+
+    Attributes:
+        x: float64 (text, input), X (m x n).
+        weight: float64 (unit, input), W_x of the candidate, or of the state where there is none.
+        right: float64 (text, unit), X W_x^T.
+        left: float64 (unit, text), W_x X^T.
+    """
+
+    x: np.ndarray
+    weight: np.ndarray
+    right: np.ndarray
+    left: np.ndarray
+
+
+def batch(hand: Hand, texts: list[str]) -> Batch:
+    """Multiply a mini-batch of first letters by the candidate's W_x, from the right and from the left."""
+    x = np.concatenate([one_hot(hand.letters, text[:1]) for text in texts])
+    blocks = CELLS[hand.cell_type].blocks
+    block = blocks.index("candidate") if "candidate" in blocks else 0
+    weight = hand.weight_x[block * hand.units : (block + 1) * hand.units]
+    return Batch(x, weight, x @ weight.T, weight @ x.T)
+
+
+def other_gru(hand: Hand) -> Hand:
+    """Return the same weights in the other GRU; PyTorch's extra bias is lost, or begins as zero."""
+    if hand.cell_type == "gru":
+        return replace(hand, cell_type="gru_textbook", matrix=hand.matrix[:, :-1])
+    return replace(hand, cell_type="gru", matrix=np.hstack([hand.matrix, np.zeros((len(hand.matrix), 1))]))
+
+
+def writing_form(hand: Hand, read: Walk, time: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a GRU's new state as the notes write it, with w = 1 - z that writes: w * n + (1 - w) * h, and w itself."""
+    write = 1 - read.gates["update_gate"][time]
+    old = read.states["hidden"][time]
+    return write * read.gates["candidate"][time] + (1 - write) * old, write
+
+
+def sigmoid(values: np.ndarray) -> np.ndarray:
+    """Return 1 / (1 + e^-a), without overflow."""
+    return 0.5 * (1 + np.tanh(np.asarray(values) / 2))
+
+
+VOWELS = "aeiouAEIOU"
+
+
+def gated(text: str, weight: float, bias: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Let a gate pass or stop each character's number.
+
+    Args:
+        text: The text.
+        weight: The dense layer's weight; its input is 1 for a vowel and 0 otherwise.
+        bias: Its bias.
+
+    Returns:
+        The gate sigmoid(weight * vowel + bias), each character's place in the alphabet (0 for any other character), and
+        their product, each float64 (time,).
+    """
+    vowel = np.array([float(c in VOWELS) for c in text])
+    place = np.array([float(ord(c.lower()) - 96) if c.isascii() and c.isalpha() else 0.0 for c in text])
+    gate = sigmoid(weight * vowel + bias)
+    return gate, place, gate * place
+
+
+@dataclass(frozen=True, eq=False)
+class Growth:
+    """How a cell's state grows and how far its gradient reaches.
+
+    Attributes:
+        norms: float64 (time + 1,), the length of the state.
+        reach: float64 (time + 1,), the spectral norm of dh_T/dh_t, from t = T back to t = 0.
+    """
+
+    norms: np.ndarray
+    reach: np.ndarray
+
+
+def growth(hand: Hand, text: str) -> Growth:
+    """Measure the state's length forwards and the derivative of the last state backwards.
+
+    Args:
+        hand: A network of tanh, ReLU or residual cells.
+        text: What it reads.
+    """
+    read = walk(hand, text)
+    states = read.states["hidden"]
+    factors = [_slope(hand, read, t)[:, None] * hand.weight_h for t in range(len(text))]
+    if hand.cell_type == "residual":
+        factors = [factor + np.eye(hand.units) for factor in factors]
+    product, reach = np.eye(hand.units), [1.0]
+    for factor in reversed(factors):
+        product = product @ factor
+        reach.append(float(np.linalg.norm(product, 2)))
+    return Growth(np.linalg.norm(states, axis=1), np.array(reach))
+
+
+def _slope(hand: Hand, read: Walk, time: int) -> np.ndarray:
+    """The activation's slope at each unit."""
+    if hand.cell_type == "rnn_relu":
+        return (read.gates["hidden"][time] > 0).astype(float)
+    return 1 - read.gates["candidate" if hand.cell_type == "residual" else "hidden"][time] ** 2
+
+
+def plain(cell_type: str, letters: tuple[str, ...], seed: int, scale: float, units: int = 3) -> Hand:
+    """Return a network whose W_h is `scale` times the identity (Le, Jaitly and Hinton 2015), W_x positive."""
+    inputs = np.random.default_rng(seed).uniform(0, 0.5, (units, len(letters))).round(2)
+    matrix = np.hstack([inputs, scale * np.eye(units), np.zeros((units, 1))])
+    return Hand(cell_type, letters, matrix, np.zeros((1, units)), np.zeros(units + 1))
