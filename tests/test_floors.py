@@ -27,6 +27,7 @@ FLOORS = {
     "rnnviz.notebook": 3.15,
     "rnnviz.subjects": 3.15,
     "rnnviz.lesson": 3.18,
+    "rnnviz.sharing": 3.19,
     "rnnviz": 3.2,
     "rnnviz.cli": 4.0,
     "rnnviz.route": 4.0,
@@ -50,7 +51,7 @@ ONLY_IN = {
     "typer": ("rnnviz.cli",),
     "captum": ("rnnviz.analysis",),
     "pooch": ("rnnviz.training",),
-    "sklearn": ("rnnviz.training",),
+    "sklearn": ("rnnviz.training", "rnnviz.lesson"),
     "torch": (
         *(
             "rnnviz.cells",

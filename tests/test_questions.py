@@ -1,9 +1,14 @@
 """Questions: what is right, what is not, and how they stand on a page."""
 
+import ast
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from rnnviz.lesson.questions import Choice, Number, Order, Picture, Question, Several
+from tests.conftest import ROOT
+
+KINDS = ("Choice", "Several", "Number", "Order", "Picture")
 
 PAGE = """
 import streamlit as st
@@ -109,3 +114,27 @@ def test_the_answer_can_be_looked_at_and_does_not_count() -> None:
     assert [info.value for info in app.info] == ["The answer: two. Because of c."]
     assert any(text.value == "revealed" for text in app.markdown)
     assert any(text.value == "score 0 of 0" for text in app.markdown)
+
+
+def _questions_of_the_lesson() -> list[tuple[str, str, str]]:
+    """Page module, kind and key (as written) of every question that the lesson's pages make."""
+    found = []
+    for path in sorted((ROOT / "rnnviz" / "pages" / "lesson").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS):
+                continue
+            named = {word.arg: word.value for word in node.keywords}
+            key = node.args[0] if node.args else named.get("key")
+            if key is not None and "-" in ast.unparse(key):
+                found.append((path.stem, node.func.id, ast.unparse(key)))
+    return found
+
+
+def test_every_page_of_the_lesson_asks_and_no_two_questions_share_a_key() -> None:
+    found = _questions_of_the_lesson()
+    keys = [key for _, _, key in found]
+    assert len(set(keys)) == len(keys)
+    assert len(keys) >= 25
+    assert {kind for _, kind, _ in found} == set(KINDS)
+    for module in ("order", "shapes", "unrolling", "cell", "words", "batches", "bptt", "issues"):
+        assert len([page for page, _, _ in found if page == module or page.startswith(f"{module}_")]) >= 4, module

@@ -17,4 +17,4 @@ def lines(pytorch: str, keras: str, *, note: str = "") -> None:
         if note:
             st.caption(note)
         for tab, script in zip(st.tabs(["PyTorch", "Keras"]), (pytorch, keras), strict=True):
-            tab.code(script, language="python")
+            tab.code(script, language="python", wrap_lines=True)
