@@ -128,7 +128,7 @@ class Number(Question):
     @property
     def answer(self) -> str:
         """The number, with its unit."""
-        return f"{self.right:.4g} {self.unit}".strip()
+        return f"{self.right:,.6g} {self.unit}".strip()
 
 
 @dataclass(frozen=True)

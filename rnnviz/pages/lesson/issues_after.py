@@ -1,0 +1,99 @@
+"""What came after: recurrences that run in parallel, and where LSTMs still work."""
+
+from __future__ import annotations
+
+import math
+
+import streamlit as st
+
+from rnnviz import session
+from rnnviz.components.lines import lines
+from rnnviz.components.question import ask
+from rnnviz.errors import TextError
+from rnnviz.lesson.issues_cost import Scan, linear_scan, scan_lines
+from rnnviz.lesson.questions import Number
+from rnnviz.lesson.references import cite
+
+NUMBERS, FACTOR = "keep_issues_numbers", "keep_issues_factor"
+EXAMPLE = "1 2 3 4 5 6 7 8"
+_MOST = 32
+
+
+@st.fragment
+@session.guarded
+def render() -> None:
+    """Draw the section."""
+    st.header("What came after")
+    st.markdown(
+        f"- Transformers ({cite('vaswani2017')}) dropped the recurrence. They train in parallel and reach back in one "
+        "step; the price is T\u00b2 products, and a memory of all that was read.\n"
+        f"- Gates came back without the loop: where the next state is *linear* in the last one, "
+        f"$h_t = a_t h_{{t-1}} + x_t$, all steps can be done in about log\u2082 T rounds by a scan "
+        f"({cite('blelloch1990', 'martin2018')}; also {cite('bradbury2017')}). State-space layers and linear RNNs "
+        f"rest on it ({cite('gu2022', 'orvieto2023', 'gu2023')}), and slimmed LSTMs and GRUs, too "
+        f"({cite('feng2024')}); near them lie {cite('peng2023', 'beck2024')}.\n"
+        f"- LSTMs still work where a text comes in piece by piece and memory is small: next-word prediction on phones "
+        f"({cite('hard2018')}) and speech recognised while it is spoken ({cite('graves2012', 'he2019')}) were built "
+        "on them."
+    )
+    st.write(
+        "Here is why linear helps. Two steps of $h_t = a h_{t-1} + x_t$ are one step of the same kind, so neighbours "
+        "can be joined before it is known what comes from the left. Your numbers, step by step and in rounds:"
+    )
+    if not isinstance(st.session_state.get(NUMBERS, ""), str):
+        st.session_state[NUMBERS] = EXAMPLE
+    kept = st.session_state.get(FACTOR)
+    if isinstance(kept, bool) or not isinstance(kept, (int, float)) or not -1.5 <= kept <= 1.5:
+        st.session_state[FACTOR] = 1.0
+    st.session_state[FACTOR] = float(st.session_state[FACTOR])
+    one, two = st.columns([3, 1])
+    typed = one.text_input("Inputs x, numbers", key=session.default(NUMBERS, EXAMPLE), disabled=session.frozen("text"))
+    factor = two.number_input("Weight a", -1.5, 1.5, step=0.05, key=FACTOR)
+    inputs = _numbers(typed)
+    _show(linear_scan(factor, inputs), factor, inputs)
+
+
+def _numbers(typed: str) -> list[float]:
+    """Read numbers.
+
+    Raises:
+        TextError: There are too few or too many, or something else is among them.
+    """
+    parts = typed.replace(",", " ").replace(";", " ").split()
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        numbers = []
+    if not 2 <= len(numbers) <= _MOST or not all(math.isfinite(n) and abs(n) <= 1e6 for n in numbers):
+        raise TextError(f"Type 2 to {_MOST} numbers between -1,000,000 and 1,000,000, with spaces between them.")
+    return numbers
+
+
+def _show(found: Scan, factor: float, inputs: list[float]) -> None:
+    rounds = len(found.rounds) - 1
+    ask(
+        Number(
+            "issues-rounds",
+            f"You have {len(inputs)} inputs, and the loop takes {len(inputs)} steps. In each round of the scan every "
+            "number reaches twice as far back. After how many rounds has the last reached the first?",
+            rf"$\lceil \log_2 T \rceil$ with T = {len(inputs)}. For a million steps it is 20. The work grows, but "
+            "nothing waits except from round to round. With tanh around the sum two steps can no longer be joined to "
+            "one: that is what keeps RNNs, LSTMs and GRUs in their loop.",
+            float(rounds),
+            unit="rounds",
+        )
+    )
+    table: dict[str, list] = {
+        "row": ["inputs x", *(f"after round {i}" for i in range(1, rounds + 1)), "the loop\u2019s h_t"]
+    }
+    for t in range(len(inputs)):
+        table[f"t = {t + 1}"] = [f"{row[t]:.4g}" for row in (*found.rounds, found.loop)]
+    st.dataframe(table, hide_index=True, width="stretch")
+    st.caption(
+        f"Look at the last two rows: they agree, the largest difference is {found.gap:.1e}. With a = 1 it is the "
+        "running sum of [Unrolling](/unrolling)."
+    )
+    lines(
+        *scan_lines(factor, inputs),
+        note="Both print h_t twice: by the loop, then by rounds. Keras has the scan ready made.",
+    )

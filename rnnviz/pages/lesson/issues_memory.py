@@ -1,0 +1,154 @@
+"""How far back a token still counts: changed, taken out, or with all before it cut off."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rnnviz import session
+from rnnviz.charts.issues import cut_chart, reach_chart
+from rnnviz.charts.text import as_text
+from rnnviz.checkpoints import Model
+from rnnviz.components.question import ask
+from rnnviz.lesson.issues import LONGEST_MEMORY, NEAR, REPLACED, TAKEN_OUT, Changed, Cut, changed, cut
+from rnnviz.lesson.questions import Choice
+from rnnviz.lesson.references import cite
+
+TEXT, MODELS, HOW, SEEN = (f"keep_issues_{name}" for name in ("text", "models", "how", "seen"))
+EXAMPLE = (
+    "This is the best film I have seen in years. My brother and I went to the small cinema at the corner of our "
+    "street on a rainy Tuesday evening, bought two cups of tea, and sat down in the third row. The hall was half "
+    "empty. The film is about two hours long and is set in a village by the sea, where an old man repairs clocks and "
+    "a young woman delivers the post."
+)
+FIRST = ("imdb-rnn-100", "imdb-gru-100", "imdb-lstm-100")
+_MOST = 4
+_HOW = {REPLACED: "replaced by another token", TAKEN_OUT: "taken out"}
+_SEEN = {"state": "the final state", "answer": "the answer"}
+_CUT = "issues_cut"
+
+
+@st.fragment
+@session.guarded
+def render() -> None:
+    """Draw the section."""
+    st.header("Long against short memory")
+    st.write(
+        "One state of fixed size has to hold all that was read. How long does it? Change one token of your text, read "
+        "on to the end, and see what is left of the change there. Then cut off all but the last tokens, and see what "
+        "the network misses."
+    )
+    if not isinstance(st.session_state.get(TEXT, ""), str):
+        st.session_state[TEXT] = EXAMPLE
+    text = st.text_area("Text", key=session.default(TEXT, EXAMPLE), height=130, disabled=session.frozen("text"))
+    models = _models()
+    if not models:
+        st.info("Choose at least one network.")
+        return
+    how, seen = _ways()
+    found = {model.name: session.kept(changed, model, text, how) for model in models}
+    _question(found)
+    _reach(models, found, seen, how)
+    _cut(models, text)
+
+
+def _models() -> list[Model]:
+    """Ask for one-way networks, words or characters."""
+    names = [name for name in session.model_names() if not session.load_model(name).config.bidirectional]
+    chosen = st.session_state.get(MODELS)
+    first = [name for name in FIRST if name in names] or names[:2]
+    if not isinstance(chosen, list):
+        st.session_state[MODELS] = first
+    else:
+        st.session_state[MODELS] = [name for name in chosen if name in names][:_MOST]
+    picked = st.multiselect("Networks", names, key=MODELS, max_selections=_MOST, disabled=session.frozen("model"))
+    st.caption(
+        "Those named imdb read words and judge reviews, the others read characters and guess the next one: a token is "
+        f"a word for the first and a character for the second. At most the last {LONGEST_MEMORY} tokens are read."
+    )
+    return [session.load_model(name) for name in picked]
+
+
+def _ways() -> tuple[str, str]:
+    one, two = st.columns(2)
+    how = one.segmented_control(
+        "One token is", list(_HOW), key=session.fitting(HOW, list(_HOW), REPLACED), format_func=_HOW.get, required=True
+    )
+    seen = two.segmented_control(
+        "Look at", list(_SEEN), key=session.fitting(SEEN, list(_SEEN), "state"), format_func=_SEEN.get, required=True
+    )
+    return how, seen
+
+
+def _question(found: dict[str, Changed]) -> None:
+    """Ask which network feels a change farthest back."""
+    if len(found) < 2:
+        return
+    reaches = {name: one.reach() for name, one in found.items()}
+    most = max(reaches.values())
+    best = [i for i, reach in enumerate(reaches.values()) if reach == most]
+    told = ", ".join(f"{as_text(name)}: {reach}" for name, reach in reaches.items())
+    ask(
+        Choice(
+            "issues-reach",
+            "One token is changed. In which network does a change farthest back still move the final state by one "
+            "hundredth of its norm or more?",
+            f"The farthest distance measured with that much left, in tokens: {told}. A gated cell can carry a thing "
+            "for long, but only what its training made worth carrying; one text is one sample, so try another.",
+            (*map(as_text, reaches), "the farthest reach equally far"),
+            best[0] if len(best) == 1 else len(reaches),
+        )
+    )
+
+
+def _reach(models: list[Model], found: dict[str, Changed], seen: str, how: str) -> None:
+    state = seen == "state"
+    points = {name: (one.distances, one.moved if state else one.divergence) for name, one in found.items()}
+    title = f"One token {_HOW[how]}: what is left at the end"
+    st.altair_chart(
+        reach_chart(points, title, "change of the state / its norm" if state else "change of the answer, in nats"),
+        width="stretch",
+    )
+    st.caption(
+        "Look how steeply each line falls: a straight fall to the floor is short memory. Measured: "
+        + (
+            "the Euclidean norm of the final state\u2019s change, divided by the state\u2019s own norm."
+            if state
+            else "the Kullback-Leibler divergence from the answer with the text as it is."
+        )
+        + " Single points jump, since some words matter more than others. What is under 1e-8 is drawn at the floor."
+    )
+    if any(model.config.pooling != "last" and model.config.task == "classifier" for model in models) and not state:
+        st.caption("A network that answers from the mean of all states does not need its last state to remember.")
+
+
+def _cut(models: list[Model], text: str) -> None:
+    st.write(
+        "The other way round: let the network read only the last k tokens, from a fresh state, and ask what it "
+        f"answers. {cite('khandelwal2018')} found in this way that an LSTM language model of words used about 200 of "
+        "them, and told their order apart only in the nearest 50."
+    )
+    key = (text, tuple((model.name, model.digest) for model in models))
+    if st.button("Measure with less and less context", key="issues_cut_button"):
+        bar, results = st.progress(0.0, text="Reading \u2026"), {}
+        for done, model in enumerate(models):
+            results[model.name] = session.kept(cut, model, text)
+            bar.progress((done + 1) / len(models), text="Reading \u2026")
+        bar.empty()
+        st.session_state[_CUT] = (key, results)
+    kept = st.session_state.get(_CUT)
+    if kept is None or kept[0] != key:
+        return
+    found: dict[str, Cut] = kept[1]
+    points = {name: (one.contexts, one.loss_nats - one.full_nats) for name, one in found.items()}
+    st.altair_chart(cut_chart(points, NEAR), width="stretch")
+    parts = [
+        f"{as_text(name)}: {one.enough} tokens" if one.enough else f"{as_text(name)}: more than {one.contexts.max()}"
+        for name, one in found.items()
+    ]
+    st.caption(
+        f"Look where a line enters the grey band for good, {NEAR} nats around the loss with all context: more context "
+        f"brings nothing there. {'; '.join(parts)}. A language model is asked for the next character at "
+        f"{max(one.targets for one in found.values())} places, a classifier for the answer that it gives to the whole "
+        "text. How far back can be learned at all is another question: train on it in "
+        "[Gradients, What is learned](/gradients)."
+    )
