@@ -31,3 +31,7 @@ class SaveError(RnnvizError, OSError):
 
 class RequestError(RnnvizError, ValueError):
     """A live request is malformed or asks for what there is not."""
+
+
+class LinkError(RnnvizError, ValueError):
+    """A link to a page is damaged, too long, or holds what cannot be used."""

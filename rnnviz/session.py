@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from functools import wraps
 from threading import BoundedSemaphore
 from typing import Any
@@ -20,6 +21,10 @@ from rnnviz.subjects import Subject
 _MEASURING = BoundedSemaphore(2)
 """Gradients of two people at once; the others wait for their turn rather than all for each other."""
 _MEASURING_LONG = BoundedSemaphore(1)
+
+LINK_TROUBLE = "link_trouble"
+"""Key of what is said of a link that could not be read whole."""
+_LINKED = "link_values"
 
 LONG = 5.0
 """Seconds from which on a measurement is asked for before it is begun."""
@@ -42,9 +47,23 @@ def keep_state() -> None:
 
 
 def default(key: str, value: object) -> str:
-    """Give a widget's state its first value and return its key; a widget with a default of its own would warn."""
+    """Give a widget's state its first value and return its key; a widget with a default of its own would warn.
+
+    What a link brought along gives way where it is of another kind: a widget would break on it.
+    """
+    if key in _unchanged() and not _alike(st.session_state[key], value):
+        st.session_state[key] = value
     st.session_state.setdefault(key, value)
     return key
+
+
+def _alike(kept: object, value: object) -> bool:
+    """Return whether a value is of the same kind as another: a list of texts, a whole number."""
+    if value is None:
+        return True
+    if isinstance(kept, (list, tuple)) and isinstance(value, (list, tuple)):
+        return not value or all(_alike(one, value[0]) for one in kept)
+    return type(kept) is type(value) or (type(kept) is int and type(value) is float)
 
 
 def fitting(key: str, options: Sequence[Any], value: object) -> str:
@@ -54,13 +73,65 @@ def fitting(key: str, options: Sequence[Any], value: object) -> str:
     return key
 
 
+def within(key: str, low: float, high: float, value: float) -> str:
+    """Do as `default`, also where what is kept is no number from `low` to `high`."""
+    default(key, value)
+    kept = st.session_state[key]
+    if isinstance(kept, bool) or not isinstance(kept, (int, float)) or not low <= kept <= high:
+        st.session_state[key] = value
+    return key
+
+
+def take_link(state: Mapping[str, object]) -> None:
+    """Put what a link brought along in place; before any widget is made."""
+    for key, value in state.items():
+        st.session_state[key] = deepcopy(value)
+    st.session_state[_LINKED] = dict(state)
+
+
+def left_out() -> list[str]:
+    """Return the keys of what a link brought along and the page has had to replace since; none a second time."""
+    linked = st.session_state.get(_LINKED, {})
+    lost = [key for key, value in linked.items() if not _within(value, st.session_state.get(key))]
+    for key in lost:
+        del linked[key]
+    return lost
+
+
+def _within(value: object, kept: object) -> bool:
+    """Return whether a link's value is kept; a dictionary may have got more entries."""
+    if isinstance(value, dict) and isinstance(kept, Mapping):
+        return all(_within(one, kept.get(key)) for key, one in value.items())
+    if isinstance(value, (list, tuple)) and isinstance(kept, (list, tuple)):
+        return list(value) == list(kept)
+    return value == kept
+
+
+def _unchanged() -> list[str]:
+    """Return the keys that still hold what a link brought along."""
+    linked = st.session_state.get(_LINKED, {})
+    return [key for key, value in linked.items() if key in st.session_state and st.session_state[key] == value]
+
+
+def forget_link() -> bool:
+    """Drop all that a link brought along and is still as it was; returns whether there was any."""
+    dropped = _unchanged()
+    for key in dropped:
+        del st.session_state[key]
+    st.session_state.pop(_LINKED, None)
+    return bool(dropped)
+
+
 def frozen(part: str) -> bool:
-    """Return whether a teacher's link holds a part of every page as it is: "text" or "model"."""
+    """Return whether a teacher's link holds a part of the page shown as it is: "text" or "model"."""
     return part in st.session_state.get("frozen_parts", ())
 
 
 def guarded(render: Callable[..., None]) -> Callable[..., None]:
-    """Show a user's mistake as its one sentence, in place of what could not be drawn."""
+    """Show a user's mistake as its one sentence, in place of what could not be drawn.
+
+    Where a page breaks on what a link brought along, that is dropped and the page drawn anew.
+    """
 
     @wraps(render)
     def run(*arguments: Any) -> None:
@@ -68,6 +139,11 @@ def guarded(render: Callable[..., None]) -> Callable[..., None]:
             render(*arguments)
         except RnnvizError as error:
             st.error(str(error))
+        except Exception:
+            if not forget_link():
+                raise
+            st.session_state[LINK_TROUBLE] = "The link\u2019s settings do not fit this page, so it opens with its own."
+            st.rerun()
 
     return run
 

@@ -354,7 +354,7 @@ def test_first_sight() -> None:
     app = _view()
     assert not app.exception
     assert not app.error
-    assert [part.value for part in app.subheader] == ["One unit", "The sigmoid\u2019s slope", "A matrix"]
+    assert [part.value for part in app.header] == ["One unit", "The sigmoid\u2019s slope", "A matrix"]
     assert _charts(app) == len(app.caption) == 5
     assert "0.9^{50} = 0.00515" in app.latex[0].value
     assert r"9.54\cdot 10^{-7}" in app.latex[1].value

@@ -194,8 +194,9 @@ def test_every_kind_of_classifier_and_signal_is_drawn(
     model = tiny_classifier(tmp_path / "tiny", **shape)
     held_out.save(tmp_path / "tiny", model, _held(model))
     app = _page(model, tmp_path, monkeypatch)
-    for signal in held_out.signals_of(model)[::2] + held_out.signals_of(model)[-1:]:
-        app.session_state["keep_units_signal_tiny"] = signal
+    signals = dict(zip(app.selectbox(key="keep_units_signal_tiny").options, held_out.signals_of(model), strict=True))
+    for name, signal in [*list(signals.items())[::2], list(signals.items())[-1]]:
+        app.session_state["keep_units_signal_tiny"] = name
         app.run()
         assert not app.exception
         assert not app.error
@@ -204,7 +205,7 @@ def test_every_kind_of_classifier_and_signal_is_drawn(
         assert any("alone is right" in text.value for text in app.markdown)
         assert any("x\\_y.csv" in caption.value for caption in app.caption)
         if signal.name == "hidden":
-            assert app.subheader[0].value == "Unit 3 on the words"
+            assert app.header[0].value == "Unit 3 on the words"
 
 
 def test_the_chosen_unit_is_that_of_the_numbers_and_the_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +214,7 @@ def test_the_chosen_unit_is_that_of_the_numbers_and_the_words(tmp_path: Path, mo
     app = _page(model, tmp_path, monkeypatch)
     assert "all that the network knows" in app.markdown[-1].value
     app.selectbox(key="keep_units_unit_tiny_hidden_0_positive").set_value(9).run()
-    assert app.subheader[0].value == "Unit 9 on the words"
+    assert app.header[0].value == "Unit 9 on the words"
     assert "not above chance" in next(text.value for text in app.markdown if "alone" in text.value)
     signal = held_out.signals_of(model)[0]
     value = held_out.on_words(model, "a good film", signal)[2][2, 9]

@@ -204,7 +204,7 @@ def _html(app: AppTest) -> str:
 def test_the_view_is_filled_in() -> None:
     app = _page()
     assert not app.exception and not app.error and not app.warning
-    assert [one.value for one in app.subheader] == ["Left out", "Integrated gradients", "Where the two disagree"]
+    assert [one.value for one in app.header] == ["Left out", "Integrated gradients", "Where the two disagree"]
     assert _html(app).count('class="rv-text"') == 2 and _html(app).count("rv-unknown") >= 2
     assert len(app.get("vega_lite_chart")) == 1
     assert any("rank correlation" in one.value for one in app.markdown)
@@ -219,7 +219,7 @@ def test_an_integral_that_misses_is_not_compared(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(occlusion, "TRUSTED", -1.0)
     app = _page("not a good film " * 2)
     assert not app.exception and "not compared" in app.warning[0].value and "or more" in _html(app)
-    assert [one.value for one in app.subheader] == ["Left out", "Integrated gradients"]
+    assert [one.value for one in app.header] == ["Left out", "Integrated gradients"]
     assert len(app.get("vega_lite_chart")) == 1
 
 
@@ -251,7 +251,7 @@ def test_a_long_text_is_weighed_in_part() -> None:
 def test_a_network_that_reads_both_ways_has_one_measure() -> None:
     app = _page(model="both-ways")
     assert not app.exception and "backwards" in app.info[0].value
-    assert [one.value for one in app.subheader] == ["Left out"]
+    assert [one.value for one in app.header] == ["Left out"]
     assert len(app.get("vega_lite_chart")) == 1
 
 

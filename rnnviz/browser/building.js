@@ -55,7 +55,7 @@ export class Building {
     this.root.replaceChildren(
       el(
         "div",
-        { className: "rv-row rv-bottom" },
+        { className: "rv-row rv-bottom rv-controls" },
         field("Model", this.model),
         field("Network", this.variant),
         field("Signal", this.signal),
@@ -70,10 +70,10 @@ export class Building {
       this.caret,
       this.read,
       el("p", { className: "rv-note" }, "Look for a colour that changes where the text does: at a line\u2019s end, inside quotes, within a word."),
-      el("div", { className: "rv-row" }, el("label", { className: "rv-check" }, this.guesses, " guesses under each token"), this.chips),
+      el("div", { className: "rv-row rv-controls" }, el("label", { className: "rv-check" }, this.guesses, " guesses under each token"), this.chips),
       this.makeWriter(),
-      el("div", { className: "rv-row rv-between rv-bottom" }, this.heatTitle, field("Order of units", this.order),
-        el("div", { className: "rv-row" },
+      el("div", { className: "rv-row rv-between rv-bottom" }, this.heatTitle,
+        el("div", { className: "rv-row rv-bottom rv-controls" }, field("Order of units", this.order),
           zoom("Zoom in", "+", () => this.heat.zoom(1.5)),
           zoom("Zoom out", "\u2212", () => this.heat.zoom(1 / 1.5)),
           zoom("Show all", "all", () => { this.heat.fit(); this.heat.draw(); }))),
@@ -105,7 +105,7 @@ export class Building {
     this.seed = number("0", "0", "4294967295", "1");
     this.stepButton = el("button", { type: "button", onclick: () => this.startFlow(1) }, "One character");
     this.flowButton = el("button", { type: "button", className: "rv-primary", onclick: () => this.toggleFlow() }, "Go on writing");
-    this.writer = el("div", { className: "rv-row rv-bottom" },
+    this.writer = el("div", { className: "rv-row rv-bottom rv-controls" },
       field("Temperature", this.temperature), field("Characters", this.length), field("Seed", this.seed),
       this.flowButton, this.stepButton);
     return this.writer;
@@ -113,7 +113,7 @@ export class Building {
 
   makeTake() {
     const button = (text, run) => el("button", { type: "button", onclick: () => run().catch((error) => this.stumble(error)) }, text);
-    return el("section", { className: "rv-take", "aria-label": "Take it away" },
+    return el("section", { className: "rv-take rv-controls", "aria-label": "Take it away" },
       el("h2", {}, "Take it away"),
       el("div", { className: "rv-row" },
         button("Copy link", () => this.copyLink()),
@@ -152,14 +152,26 @@ export class Building {
     this.scheme = matchMedia("(prefers-color-scheme: dark)");
     this.onScheme = () => this.repaint();
     this.scheme.addEventListener("change", this.onScheme);
+    this.paper = matchMedia("print");
+    this.onPaper = () => {
+      this.text.paint(0);
+      this.heat.draw();
+    };
+    this.paper.addEventListener("change", this.onPaper);
+  }
+
+  /** Hold fast what a teacher's link holds fast: "text", "model". */
+  freeze(parts) {
+    const [text, model] = ["text", "model"].map((part) => parts.includes(part));
+    this.box.readOnly = text;
+    for (const button of [this.flowButton, this.stepButton]) button.disabled = text;
+    for (const choice of [this.model, this.variant]) choice.disabled = model;
+    if (text) this.stopFlow();
   }
 
   /** Paint everything anew: the colours of the page around have changed. */
   repaint() {
-    setTimeout(() => {
-      this.text.paint(0);
-      this.heat.draw();
-    }, 100);
+    setTimeout(() => this.onPaper(), 100);
   }
 
   /** Leave the page: close the connection and stop listening. */
@@ -169,5 +181,6 @@ export class Building {
     this.wire.close();
     removeEventListener("pagehide", this.onHide);
     this.scheme.removeEventListener("change", this.onScheme);
+    this.paper.removeEventListener("change", this.onPaper);
   }
 }

@@ -56,6 +56,9 @@ export function download(name, content, type) {
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
+/** How much larger than its own pixels a node is shown: 1 but in projector mode. */
+export const zoomOf = (node) => node.currentCSSZoom ?? 1;
+
 export const after = (wait, run) => {
   let timer;
   const later = () => {

@@ -1,4 +1,5 @@
 // All units by time on a canvas: zoom, pan, a cursor for mouse, finger and keys.
+import { zoomOf } from "./dom.js";
 
 const LEFT = 46; // room for the units' numbers
 const BELOW = 34; // room for the times
@@ -150,7 +151,7 @@ export class HeatMap {
   /** Draw, from a column on where nothing but what follows it has changed. */
   draw(from = 0) {
     const { canvas, height } = this;
-    const ratio = window.devicePixelRatio || 1;
+    const ratio = (window.devicePixelRatio || 1) * zoomOf(canvas);
     const width = this.root.clientWidth;
     if (!width || !this.units) return;
     const full = height + BELOW;
@@ -241,7 +242,8 @@ export class HeatMap {
     const place = (event) => {
       const box = canvas.getBoundingClientRect();
       const [sx, sy] = this.scale();
-      const [px, py] = [event.clientX - box.left - LEFT, event.clientY - box.top];
+      const large = zoomOf(canvas);
+      const [px, py] = [(event.clientX - box.left) / large - LEFT, (event.clientY - box.top) / large];
       const [time, row] = [Math.floor(this.x0 + px / sx), Math.floor(this.y0 + py / sy)];
       if (px < 0 || py > this.height || time < 0 || time >= this.times || row < 0 || row >= this.units) return null;
       return [time, this.unitAt(row)];
@@ -253,7 +255,7 @@ export class HeatMap {
     canvas.addEventListener("pointermove", (event) => {
       if (grip && Math.hypot(event.clientX - grip.x, event.clientY - grip.y) > 4) grip.moved = true;
       if (grip?.moved) {
-        const [sx, sy] = this.scale();
+        const [sx, sy] = this.scale().map((size) => size * zoomOf(canvas));
         this.x0 = grip.x0 - (event.clientX - grip.x) / sx;
         this.y0 = grip.y0 - (event.clientY - grip.y) / sy;
       } else {
@@ -280,7 +282,8 @@ export class HeatMap {
         if (!event.ctrlKey && !event.metaKey) return;
         event.preventDefault();
         const box = canvas.getBoundingClientRect();
-        this.zoom(event.deltaY < 0 ? 1.25 : 0.8, event.clientX - box.left - LEFT, event.clientY - box.top);
+        const large = zoomOf(canvas);
+        this.zoom(event.deltaY < 0 ? 1.25 : 0.8, (event.clientX - box.left) / large - LEFT, (event.clientY - box.top) / large);
       },
       { passive: false },
     );

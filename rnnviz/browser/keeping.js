@@ -4,6 +4,7 @@ import { pictureSvg, svgToPng } from "./take.js";
 import { toQuery } from "./link.js";
 
 const KEPT = "rnnviz.neurons"; // where this tab keeps the page's state
+const OTHERS = ["share", "projector"]; // parts of the address that are not the page's own
 
 /** A part of `Studio`: its methods are put on the studio's prototype. */
 export class Keeping {
@@ -35,10 +36,16 @@ export class Keeping {
     } catch {
       // a browser that keeps nothing still has the link
     }
-    const query = String(await toQuery(this.state));
+    const query = await toQuery(this.state);
+    const extras = new URLSearchParams();
+    const here = new URLSearchParams(location.search);
+    for (const name of OTHERS.filter((one) => here.has(one))) extras.set(name, here.get(name));
+    for (const [name, value] of extras) query.append(name, value);
+    const [whole, rest] = [String(query), String(extras)];
     // Too long a text is kept in this tab alone, and no older link may stand in its place.
-    const fits = query.length < this.data.longest_link;
-    if (!this.left) history.replaceState(history.state, "", fits ? `${location.pathname}?${query}` : location.pathname);
+    const fits = whole.length < this.data.longest_link;
+    const said = fits ? whole : rest;
+    if (!this.left) history.replaceState(history.state, "", `${location.pathname}${said && `?${said}`}`);
     return fits;
   }
 

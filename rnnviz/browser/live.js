@@ -9,7 +9,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!studio) {
     studio = new Studio(root, data, setTriggerValue);
     studios.set(root, studio);
-  } else studio.repaint();
+  } else {
+    studio.freeze(data.frozen ?? []);
+    studio.repaint();
+  }
   if (data.answer && data.answered !== studio.answered) {
     studio.answered = data.answered;
     const column = data.answer.getChildAt(0);

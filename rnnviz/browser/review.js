@@ -208,6 +208,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   const review = reviews.get(root) ?? new Review(root, data, posts);
   reviews.set(root, review);
   Object.assign(review, { posts });
+  review.freeze(data.frozen);
   if (data.answer && data.answered !== review.heard) {
     review.heard = data.answered;
     const column = data.answer.getChildAt(0);

@@ -1,5 +1,5 @@
 // Probabilities by word as lines: a band where the answer is unsure, a cursor for mouse, finger and keys.
-import { svg } from "./dom.js";
+import { svg, zoomOf } from "./dom.js";
 
 const EDGE = { left: 58, right: 14, top: 12, bottom: 44 };
 const TALL = 300;
@@ -159,7 +159,7 @@ export class ChanceChart {
   /** The word nearest to a place of the window, or null. */
   wordAt(clientX) {
     if (!this.room || this.last < 0) return null;
-    const inside = clientX - this.root.getBoundingClientRect().left - EDGE.left;
+    const inside = (clientX - this.root.getBoundingClientRect().left) / zoomOf(this.root) - EDGE.left;
     const time = Math.round((inside / (this.width - EDGE.left - EDGE.right)) * this.room) - 1;
     return Math.min(this.last, Math.max(this.first, time));
   }

@@ -36,7 +36,7 @@ export class ReviewParts {
     const names = tracks.map((track, i) => el("label", { className: "rv-check", title: track.info.headline }, this.boxes[i], track.info.name));
     this.colouring = el("select");
     this.colouring.onchange = () => this.colourBy(tracks.find((track) => track.info.name === this.colouring.value));
-    const examples = data.examples.map(([name, text]) =>
+    this.examples = data.examples.map(([name, text]) =>
       el("button", { type: "button", className: "rv-chip", onclick: () => this.words.setText(text, true) }, name));
     this.legend = el("div", { className: "rv-legend" });
     this.read = el("p", { className: "rv-read rv-review-read", "aria-live": "polite" });
@@ -49,11 +49,11 @@ export class ReviewParts {
       el("summary", {}, "What the tokenizer did to the text"), this.tokens);
     this.root.replaceChildren(
       el("div", { className: "rv-row rv-between rv-bottom" },
-        el("fieldset", { className: "rv-row rv-models" },
+        el("fieldset", { className: "rv-row rv-models rv-controls" },
           el("legend", {}, tracks.length > data.most ? `Models, at most ${data.most} at a time` : "Models"), ...names,
           el("label", { className: "rv-check" }, "words coloured by ", this.colouring)),
         this.status),
-      el("div", { className: "rv-chips" }, "Type a review, or try: ", ...examples),
+      el("div", { className: "rv-chips rv-controls" }, "Type a review, or try: ", ...this.examples),
       this.words.root, this.legend, this.notes,
       el("div", { className: "rv-beside" }, this.chances,
         el("figure", { className: "rv-chance-figure" }, this.chartTitle, this.read, this.chart.root)),
@@ -65,6 +65,15 @@ export class ReviewParts {
     for (const name of ["keydown", "keypress", "keyup"]) this.root.addEventListener(name, (event) => event.stopPropagation());
   }
 
+  /** Hold fast what a teacher's link holds fast: "text", "model". */
+  freeze(parts) {
+    this.data.frozen = parts;
+    this.words.box.readOnly = parts.includes("text");
+    for (const button of this.examples) button.disabled = parts.includes("text");
+    this.colouring.disabled = parts.includes("model");
+    this.showChoice();
+  }
+
   showStatus(mode, reason) {
     this.status.textContent = reason && mode !== "live" ? `${STATES[mode]} ${reason}` : STATES[mode];
     this.status.dataset.mode = mode;
@@ -74,7 +83,7 @@ export class ReviewParts {
     const { chosen, tracks, data, coloured } = this;
     this.boxes.forEach((box, i) => {
       box.checked = chosen.includes(tracks[i]);
-      box.disabled = !box.checked && chosen.length >= data.most;
+      box.disabled = data.frozen.includes("model") || (!box.checked && chosen.length >= data.most);
     });
     options(this.colouring, chosen.map(({ info }) => [info.name, info.name]), coloured?.info.name);
     this.colouring.parentNode.hidden = chosen.length < 2;

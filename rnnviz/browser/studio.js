@@ -28,6 +28,7 @@ export class Studio {
     this.pointed = 0;
     this.column = null;
     this.build();
+    this.freeze(data.frozen ?? []);
     this.quiet = after(QUIET, () => this.settle());
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     this.wire = new Wire({

@@ -1,4 +1,5 @@
 // A text whose tokens are coloured by one unit: laid out by the browser, painted on a canvas beneath a transparent editor.
+import { zoomOf } from "./dom.js";
 
 const SIGNS = { " ": "\u2423", "\n": "\u21b5", "\t": "\u21e5" };
 
@@ -129,6 +130,7 @@ export class TextView {
     const { places, spans, range, node } = this;
     if (places.length >= spans.length) return;
     const origin = this.sheet.getBoundingClientRect();
+    const zoom = zoomOf(this.sheet);
     while (places.length < spans.length) {
       const [first, last] = spans[places.length];
       const before = places[places.length - 1];
@@ -139,8 +141,8 @@ export class TextView {
         const rects = range.getClientRects();
         const rect = rects[0];
         if (rect) {
-          const middle = rect.top + rect.height / 2 - origin.top;
-          place = [rect.left - origin.left, middle - GLYPH / 2, rect.width];
+          const middle = (rect.top + rect.height / 2 - origin.top) / zoom;
+          place = [(rect.left - origin.left) / zoom, middle - GLYPH / 2, rect.width / zoom];
         }
       }
       const was = this.before.list[places.length - this.before.from];
@@ -154,7 +156,7 @@ export class TextView {
   /** Paint what is in view, from a token's line on. */
   paint(from = 0) {
     const { canvas, root } = this;
-    const ratio = window.devicePixelRatio || 1;
+    const ratio = (window.devicePixelRatio || 1) * zoomOf(canvas);
     const width = this.sheet.clientWidth;
     const height = root.clientHeight;
     if (!width || !height) return;
@@ -264,7 +266,8 @@ export class TextView {
   /** The token at a point of the window, or null. */
   at(clientX, clientY) {
     const origin = this.sheet.getBoundingClientRect();
-    const [px, py] = [clientX - origin.left, clientY - origin.top];
+    const zoom = zoomOf(this.sheet);
+    const [px, py] = [(clientX - origin.left) / zoom, (clientY - origin.top) / zoom];
     for (let t = 0; t < this.places.length; t += 1) {
       const [x, y, width] = this.places[t];
       const wide = width || 9;

@@ -146,7 +146,10 @@ def _template(names: tuple[str, ...], title: str, subtitle: str) -> dict[str, An
         _of("edges").mark_point(opacity=0).encode(**place),
         _of("bands").mark_area(opacity=0.2).encode(y2=alt.Y2("to:Q"), detail="network:N", tooltip=sizes, **fill),
         _of("guides").mark_line(strokeWidth=1.5, color=_GREY, strokeDash=[5, 3]).encode(detail="guide:N", **place),
-        _of("guides").transform_filter("datum.hovered").mark_point(**_UNSEEN).encode(tooltip=guide, **place),
+        _of("guides")
+        .transform_filter("datum.hovered")
+        .mark_point(aria=False, **_UNSEEN)
+        .encode(tooltip=guide, **place),
         _of("lines").mark_line(strokeWidth=2.5).encode(**place, **style),
         _of("lines").transform_filter("datum.hovered").mark_point(**_UNSEEN).encode(tooltip=_TIPS, **place),
         _of("marks")

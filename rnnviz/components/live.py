@@ -7,14 +7,14 @@ from functools import cache
 
 import streamlit as st
 
+from rnnviz import session
 from rnnviz.browser import bundle, style
 from rnnviz.charts.palette import HEX, INK, STOPS, TABLE
 from rnnviz.components import rerun
 from rnnviz.config import LONGEST
 from rnnviz.live.request import LONGEST_TEXT
-
-LONGEST_LINK = 16_000
-"""Characters of a link's query: what servers and proxies take without a word."""
+from rnnviz.sharing import LONGEST as LONGEST_LINK
+from rnnviz.sharing import PARTS
 
 
 @cache
@@ -40,6 +40,7 @@ def studio(models: Sequence[dict[str, str]], examples: dict[str, str], *, key: s
         "longest": LONGEST,
         "longest_text": LONGEST_TEXT,
         "longest_link": LONGEST_LINK,
+        "frozen": [part for part in PARTS if session.frozen(part)],
         "palette": TABLE.tolist(),
         "hex": list(HEX),
         "ink": list(INK),

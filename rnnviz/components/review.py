@@ -8,6 +8,7 @@ from functools import cache
 
 import streamlit as st
 
+from rnnviz import session
 from rnnviz.browser import bundle, style
 from rnnviz.charts.palette import DASHES, HEX, INK, LINES
 from rnnviz.components import rerun
@@ -15,6 +16,7 @@ from rnnviz.config import LONGEST
 from rnnviz.live.odds import MOST_ANEW
 from rnnviz.live.request import LONGEST_TEXT
 from rnnviz.recording import UNSURE
+from rnnviz.sharing import PARTS
 
 MOST_LINES = 3
 """Models that are followed at a time: as many as a live session keeps readers for."""
@@ -96,6 +98,7 @@ def review(
     data = {
         **rerun.line(key),
         "models": [asdict(model) for model in models],
+        "frozen": [part for part in PARTS if session.frozen(part)],
         "start": asdict(start),
         "examples": [list(example) for example in examples],
         "most": MOST_LINES,

@@ -3,10 +3,14 @@
 import streamlit as st
 
 from rnnviz import session
+from rnnviz.components import sharing
 from rnnviz.pages import gradients, lesson, neurons, sentiment
 
 st.set_page_config(page_title="rnnviz", layout="wide")
 session.keep_state()
+chapters = [
+    st.Page(session.guarded(render), title=title, url_path=path) for path, (title, render) in lesson.PAGES.items()
+]
 page = st.navigation(
     {
         "Watch": [
@@ -14,10 +18,12 @@ page = st.navigation(
             st.Page(session.guarded(gradients.render), title="Gradients", url_path="gradients"),
             st.Page(session.guarded(sentiment.render), title="Sentiment", url_path="sentiment"),
         ],
-        "Lesson": [
-            st.Page(session.guarded(render), title=title, url_path=path)
-            for path, (title, render) in lesson.PAGES.items()
-        ],
+        "Lesson": chapters,
     }
 )
-page.run()
+beside = []
+if page in chapters:
+    place = chapters.index(page)
+    beside = [(f"\u2190 {other.title}", other) for other in chapters[max(0, place - 1) : place]]
+    beside += [(f"{other.title} \u2192", other) for other in chapters[place + 1 : place + 2]]
+sharing.frame(page.url_path or "neurons", page.title, page.run, beside)

@@ -9,11 +9,12 @@ from tests.bench.gradients import gradients
 from tests.bench.knob import knob
 from tests.bench.live import live
 from tests.bench.load import load
+from tests.bench.pages import pages
 from tests.bench.recording import recording
 from tests.bench.soak import soak
 
 app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False)
-for table in (gradients, knob, live, load, soak):
+for table in (gradients, knob, live, load, pages, soak):
     app.command()(table)
 
 

@@ -23,13 +23,15 @@ _WITHOUT_TEXT = ("Warm-up", "What is learned")
 def render() -> None:
     """Draw the page."""
     st.title("Gradients")
-    view = st.segmented_control("View", list(_VIEWS), key=session.default("keep_gradient_view", "Decay"), required=True)
+    key = session.fitting("keep_gradient_view", list(_VIEWS), "Decay")
+    view = st.segmented_control("View", list(_VIEWS), key=key, required=True)
     if view not in _WITHOUT_TEXT:
         st.write(
             "The loss sits at the end of your text, or where you put it. How strongly does the network's state at each "
             "earlier step still reach it? Where the line has fallen, next to nothing from that step can be learned."
         )
-        text = st.text_area("Text", key=session.default(TEXT, EXAMPLE), height=90)
+        key = session.default(TEXT, EXAMPLE)
+        text = st.text_area("Text", key=key, height=90, disabled=session.frozen("text"))
         if not text.strip():
             raise TextError("The text is empty: type a sentence to see its gradients.")
     _VIEWS[view]()

@@ -101,18 +101,19 @@ def _options(settings: Settings) -> _Options:
     with one:
         state, _ = pick_state()
     precision = two.segmented_control(
-        "Numbers are kept in", list(DTYPES), key=session.default("keep_gradient_precision", "float64"), required=True
+        "Numbers are kept in",
+        list(DTYPES),
+        key=session.fitting("keep_gradient_precision", list(DTYPES), "float64"),
+        required=True,
     )
     labels = [_NONE, *settings.labels]
-    if st.session_state.get("keep_gradient_guided") not in labels:
-        st.session_state["keep_gradient_guided"] = labels[1]
-    guided = three.selectbox("Guides for", labels, key="keep_gradient_guided")
+    guided = three.selectbox("Guides for", labels, key=session.fitting("keep_gradient_guided", labels, labels[1]))
     spread = four.toggle(
         f"Spread over {SEEDS} seeds", key=session.default("keep_gradient_spread", False), disabled=not settings.cells
     )
     most = max([settings.layers] * bool(settings.cells) + [layers_of(name) for name in settings.names])
     key = session.default("keep_gradient_below", 0)
-    st.session_state[key] = min(st.session_state[key], most - 1)
+    st.session_state[key] = max(0, min(st.session_state[key], most - 1))
     below = 0
     if most > 1:
         below = st.segmented_control(

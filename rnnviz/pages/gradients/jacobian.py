@@ -36,7 +36,10 @@ def _draw(choice: Choice) -> None:
     with one:
         state, symbol = pick_state()
     norm = two.segmented_control(
-        "Norm", [_SPECTRAL, _FROBENIUS], key=session.default("keep_gradient_norm", _SPECTRAL), required=True
+        "Norm",
+        [_SPECTRAL, _FROBENIUS],
+        key=session.fitting("keep_gradient_norm", [_SPECTRAL, _FROBENIUS], _SPECTRAL),
+        required=True,
     )
     _products(choice, state, symbol, norm)
     _eigenvalues(choice)
@@ -80,7 +83,7 @@ def _products(choice: Choice, state: str, symbol: str, norm: str) -> None:
 
 
 def _eigenvalues(choice: Choice) -> None:
-    st.subheader("One step's eigenvalues")
+    st.header("One step's eigenvalues")
     small = [s for s in choice.subjects if _rows(s.config.hidden_size, s.config.cell_type) <= _LARGEST_EIGEN]
     if not small:
         st.info(f"These networks' steps are larger than {_LARGEST_EIGEN} x {_LARGEST_EIGEN}: choose a smaller one.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -57,16 +58,22 @@ def render() -> None:
 def _settings() -> DistanceConfig | None:
     """Ask what to train; None where no cell is chosen."""
     cells = st.multiselect(
-        "Cells", list(CELL_LABELS), key=_default("cells", list(CELL_LABELS)), format_func=CELL_LABELS.get
+        "Cells",
+        list(CELL_LABELS),
+        key=_default("cells", list(CELL_LABELS)),
+        format_func=CELL_LABELS.get,
+        disabled=session.frozen("model"),
     )
     one, two, three, four, five = st.columns([3, 2, 1, 1, 1])
-    farthest = one.slider(
-        "Farthest distance, in steps", _NEAREST, _FARTHEST, key=_default("farthest", max(_FIRST.distances))
-    )
-    updates = two.select_slider("Updates at most", _UPDATES, key=_default("updates", _FIRST.updates))
-    units = three.selectbox("Units", _UNITS, key=_default("units", _FIRST.hidden_size))
-    seed = four.number_input("Seed", 0, LAST_SEED - MOST_SEEDS, key=_default("seed", 0))
-    rounds = five.selectbox("Seeds", _SEEDS, key=_default("seeds", 1), help="How many, from the chosen one on.")
+    key = session.within(f"{_KEYS}farthest", _NEAREST, _FARTHEST, max(_FIRST.distances))
+    farthest = one.slider("Farthest distance, in steps", _NEAREST, _FARTHEST, key=key)
+    updates = two.select_slider("Updates at most", _UPDATES, key=_one_of("updates", _UPDATES, _FIRST.updates))
+    held = session.frozen("model")
+    units = three.selectbox("Units", _UNITS, key=_one_of("units", _UNITS, _FIRST.hidden_size), disabled=held)
+    key = session.within(f"{_KEYS}seed", 0, LAST_SEED - MOST_SEEDS, 0)
+    seed = four.number_input("Seed", 0, LAST_SEED - MOST_SEEDS, key=key)
+    key = _one_of("seeds", _SEEDS, 1)
+    rounds = five.selectbox("Seeds", _SEEDS, key=key, help="How many, from the chosen one on.")
     if not cells:
         st.info("Choose at least one cell.")
         return None
@@ -81,6 +88,10 @@ def _settings() -> DistanceConfig | None:
 
 def _default(name: str, value: object) -> str:
     return session.default(_KEYS + name, value)
+
+
+def _one_of(name: str, options: Sequence[int], value: int) -> str:
+    return session.fitting(_KEYS + name, options, value)
 
 
 @st.cache_data(ttl=120, max_entries=1000, show_spinner=False)

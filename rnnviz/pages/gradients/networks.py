@@ -23,7 +23,7 @@ EXAMPLE = (
     "opened again in all the years that we knew her, were lost when we moved out of the house by the river, "
     "and nobody ever asked for them again."
 )
-_SEED_LIMIT = 10**6
+_SEED_LIMIT, _SIZES = 10**6, (16, 32, 64, 128, 256)
 _STEPS, _END = "steps", "end"
 _KNOBS = [
     Knob("scale", "Scale of W_hh", 0.1, 10, 0.01, 1.0, logarithmic=True, help="Factor on every recurrent matrix."),
@@ -120,26 +120,32 @@ def framed() -> Frame:
         list(CELL_LABELS),
         key=session.default("keep_gradient_cells", ["rnn_tanh", "lstm", "gru"]),
         format_func=CELL_LABELS.get,
+        disabled=session.frozen("model"),
     )
     there = _names()
-    st.session_state["keep_gradient_models"] = [
-        name for name in st.session_state.get("keep_gradient_models", []) if name in there
-    ]
+    kept = st.session_state.get("keep_gradient_models")
+    st.session_state["keep_gradient_models"] = (
+        [name for name in there if name in kept] if isinstance(kept, list) else []
+    )
     names = two.multiselect(
         "Trained models",
         there,
         key="keep_gradient_models",
         placeholder="put one beside them",
+        disabled=session.frozen("model"),
     )
     left, pictures = st.columns([1, 2.2], gap="medium")
     below = st.container()
     one, two, three, four = below.columns([1, 1, 2, 1])
-    size = one.selectbox("Units", [16, 32, 64, 128, 256], key=session.default("keep_gradient_units", 128))
-    layers = two.selectbox("Layers", [1, 2, 3], key=session.default("keep_gradient_layers", 1))
-    recipe = three.selectbox(
-        "W_hh begins as", list(RECIPES), key=session.default("keep_gradient_recipe", "pytorch"), format_func=RECIPES.get
+    held = session.frozen("model")
+    size = one.selectbox("Units", _SIZES, key=session.fitting("keep_gradient_units", _SIZES, 128), disabled=held)
+    layers = two.selectbox(
+        "Layers", [1, 2, 3], key=session.fitting("keep_gradient_layers", [1, 2, 3], 1), disabled=held
     )
-    seed = four.number_input("Seed", 0, _SEED_LIMIT, key=session.default("keep_gradient_seed", 0))
+    key = session.fitting("keep_gradient_recipe", list(RECIPES), "pytorch")
+    recipe = three.selectbox("W_hh begins as", list(RECIPES), key=key, format_func=RECIPES.get, disabled=held)
+    key = session.within("keep_gradient_seed", 0, _SEED_LIMIT, 0)
+    seed = four.number_input("Seed", 0, _SEED_LIMIT, key=key, disabled=held)
     settings = Settings(tuple(cells), tuple(names), size, layers, recipe, int(seed))
     if not settings.labels:
         pictures.info("Choose at least one network.")
@@ -228,7 +234,7 @@ def pick_state() -> tuple[str, str]:
     state = st.segmented_control(
         "State",
         ["hidden", "cell"],
-        key=session.default("keep_gradient_state", "hidden"),
+        key=session.fitting("keep_gradient_state", ["hidden", "cell"], "hidden"),
         format_func=lambda name: f"{name} state",
         required=True,
     )
@@ -244,6 +250,4 @@ def pick(choice: Choice, label: str, key: str, subjects: Sequence[Subject] | Non
     """Let one of the networks be chosen."""
     subjects = choice.subjects if subjects is None else subjects
     labels = [subject.label for subject in subjects]
-    if st.session_state.get(key) not in labels:
-        st.session_state[key] = labels[0]
-    return subjects[labels.index(st.selectbox(label, labels, key=key))]
+    return subjects[labels.index(st.selectbox(label, labels, key=session.fitting(key, labels, labels[0])))]

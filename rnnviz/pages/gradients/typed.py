@@ -18,7 +18,7 @@ from rnnviz.subjects import Subject, integrated_seconds, triangle_seconds
 
 POINTS = 32
 _MOST_CELLS = 60
-_NORM, _INTEGRATED, _ALL = "Gradient at each token", "Integrated gradients", "Every loss, every state"
+_MEASURES = _NORM, _INTEGRATED, _ALL = "Gradient at each token", "Integrated gradients", "Every loss, every state"
 
 
 def render() -> None:
@@ -28,7 +28,7 @@ def render() -> None:
 
 def _draw(choice: Choice) -> None:
     measure = st.segmented_control(
-        "Measure", [_NORM, _INTEGRATED, _ALL], key=session.default("keep_gradient_measure", _NORM), required=True
+        "Measure", _MEASURES, key=session.fitting("keep_gradient_measure", _MEASURES, _NORM), required=True
     )
     {_NORM: _norms, _INTEGRATED: _integrated, _ALL: _triangles}[measure](choice)
     st.caption(about(choice))
@@ -44,7 +44,7 @@ def _norms(choice: Choice) -> None:
     )
     for subject in choice.subjects:
         found: InputGradients = session.measured(input_gradients, subject)
-        st.subheader(as_text(subject.label))
+        st.header(as_text(subject.label))
         st.text(f"Loss {found.loss_nats:.3f} nats, {visible_answer(subject)}")
         sizes = [plain(value) for value in found.log10_norms.tolist()]
         values = np.nan_to_num(found.log10_norms, nan=high, posinf=high, neginf=low)
@@ -73,7 +73,7 @@ def _integrated(choice: Choice) -> None:
         f"the same for all networks, from \u2212{most:.3g} to {most:.3g} nats."
     )
     for subject, result in found:
-        st.subheader(as_text(subject.label))
+        st.header(as_text(subject.label))
         st.text(
             f"{visible_answer(subject)}: log-probability {result.log_probability:.3f}, without the text "
             f"{result.without:.3f} nats. The tokens sum to the difference up to {abs(result.gap):.1e} nats."

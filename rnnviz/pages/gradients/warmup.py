@@ -49,12 +49,12 @@ def render() -> None:
 @st.fragment
 @session.guarded
 def _scalar() -> None:
-    st.subheader("One unit")
+    st.header("One unit")
     st.write("One unit with one weight, no input: each step back multiplies the derivative by w and by a slope.")
     name = st.segmented_control(
         "Activation f",
         list(ACTIVATIONS),
-        key=session.default("keep_gradient_warmup_activation", "tanh"),
+        key=session.fitting("keep_gradient_warmup_activation", list(ACTIVATIONS), "tanh"),
         format_func=lambda key: ACTIVATIONS[key].label,
         required=True,
     )
@@ -83,7 +83,7 @@ def _chain_caption(chain: ScalarChain) -> str:
 @st.fragment
 @session.guarded
 def _sigmoid() -> None:
-    st.subheader("The sigmoid\u2019s slope")
+    st.header("The sigmoid\u2019s slope")
     st.write("The sigmoid is nowhere steeper than 1/4, so ten steps at w = 1 leave at most a millionth.")
     values = knobs(_SLOPE, key="gradient_warmup_slope")
     weight, at, steps = values["w"], values["at"], round(values["steps"])
@@ -105,16 +105,16 @@ def _sigmoid() -> None:
 @st.fragment
 @session.guarded
 def _matrix() -> None:
-    st.subheader("A matrix")
+    st.header("A matrix")
     st.write("With H units the weight is a matrix W_hh, and its eigenvalues take the place of w.")
     one, two = st.columns([3, 1])
     kind = one.selectbox(
         "Initialisation",
         list(MATRICES),
-        key=session.default("keep_gradient_warmup_init", "gaussian"),
+        key=session.fitting("keep_gradient_warmup_init", list(MATRICES), "gaussian"),
         format_func=MATRICES.get,
     )
-    seed = two.number_input("Seed", 0, 10**6, key=session.default("keep_gradient_warmup_seed", 0))
+    seed = two.number_input("Seed", 0, 10**6, key=session.within("keep_gradient_warmup_seed", 0, 10**6, 0))
     values = knobs(_MATRIX, key="gradient_warmup_matrix")
     size, scale, steps = round(values["size"]), values["scale"], round(values["steps"])
     found, grown = (part.scaled(scale) for part in _measured(kind, size, int(seed), steps))

@@ -30,7 +30,7 @@ def _draw(choice: Choice) -> None:
     what = st.segmented_control(
         "Look at",
         [_SHARES, _TRUNCATED, _CLIPPED],
-        key=session.default("keep_gradient_weights", _SHARES),
+        key=session.fitting("keep_gradient_weights", [_SHARES, _TRUNCATED, _CLIPPED], _SHARES),
         required=True,
     )
     {_SHARES: _shares, _TRUNCATED: _truncated, _CLIPPED: _clipped}[what](choice)

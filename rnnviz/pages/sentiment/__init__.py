@@ -22,5 +22,6 @@ _VIEWS = {
 def render() -> None:
     """Draw the page."""
     st.title("Sentiment")
-    view = st.segmented_control("View", list(_VIEWS), key=session.default("keep_sentiment_view", "Live"), required=True)
+    key = session.fitting("keep_sentiment_view", list(_VIEWS), "Live")
+    view = st.segmented_control("View", list(_VIEWS), key=key, required=True)
     _VIEWS[view]()

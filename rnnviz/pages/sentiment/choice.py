@@ -24,9 +24,8 @@ def chosen_model() -> Model:
     """
     names = session.model_names("classifier")
     first = next((name for name in BEST_FIRST if name in names), names[0])
-    if st.session_state.get(MODEL) not in names:
-        st.session_state[MODEL] = first
-    name = st.selectbox("Model", names, key=MODEL)
+    session.fitting(MODEL, names, first)
+    name = st.selectbox("Model", names, key=MODEL, disabled=session.frozen("model"))
     model = session.load_model(name)
     config = model.config
     if config.num_outputs < 2:
@@ -42,7 +41,8 @@ def chosen_text() -> str:
     Raises:
         TextError: There is nothing in it.
     """
-    text = st.text_area("Review", key=session.default(TEXT, session.EXAMPLES["review"]), height=130)
+    key = session.default(TEXT, session.EXAMPLES["review"])
+    text = st.text_area("Review", key=key, height=130, disabled=session.frozen("text"))
     if not text.strip():
         raise TextError("The text is empty: type a review to see what the network makes of it.")
     return text

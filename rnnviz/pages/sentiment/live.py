@@ -32,7 +32,7 @@ def render() -> None:
     )
     names = session.model_names("classifier")
     models = [_followed(session.load_model(name)) for name in names]
-    text = st.session_state.get(choice.TEXT, session.EXAMPLES["review"])
+    text = st.session_state[session.default(choice.TEXT, session.EXAMPLES["review"])]
     review(models, Said(text, *_chosen(names)), EXAMPLES, keep=_keep, key="sentiment_live")
 
 
@@ -41,14 +41,17 @@ def _chosen(names: list[str]) -> tuple[tuple[str, ...], str]:
     best = [name for name in choice.BEST_FIRST if name in names] + names
     kept = st.session_state.get(choice.MODEL)
     coloured = kept if kept in names else best[0]
-    others = st.session_state.get(CHOSEN, ["imdb-rnn"])
+    others = st.session_state[session.default(CHOSEN, ["imdb-rnn"])]
     chosen = [coloured, *(name for name in others if name in names and name != coloured)][:MOST_LINES]
     return tuple(name for name in names if name in chosen), coloured
 
 
 def _keep(said: Said) -> None:
     """Keep text and models for when this view is opened again, and for the other views."""
-    st.session_state[choice.TEXT] = said.text
+    if not session.frozen("text"):
+        st.session_state[choice.TEXT] = said.text
+    if session.frozen("model"):
+        return
     st.session_state[CHOSEN] = list(said.models)
     if said.coloured:
         st.session_state[choice.MODEL] = said.coloured

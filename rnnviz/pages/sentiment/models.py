@@ -92,13 +92,13 @@ def _dot(row: Row, line: bool) -> Dot:
 
 def _calibration(rows: list[Row]) -> None:
     """Draw how often guesses are right against the chance given to them."""
-    st.subheader("Calibration")
+    st.header("Calibration")
     there = {row.name: row for row in rows if row.kind != PUBLISHED and row.test is not None}
     if not there:
         st.info("No model here was scored on the test set.")
         return
     first = [_first(rows), *([bag.name] if (bag := best_of(rows, yardsticks.BAG)) else [])]
-    kept = st.session_state.get(_CALIBRATED, first)
+    kept = st.session_state[session.default(_CALIBRATED, first)]
     st.session_state[_CALIBRATED] = [name for name in kept if name in there]
     chosen = [there[name] for name in st.multiselect("Classifiers", list(there), key=_CALIBRATED)]
     for row in chosen:
@@ -136,15 +136,14 @@ def _bins(row: Row) -> list[Bin]:
 
 def _recipe(rows: list[Row]) -> None:
     """Show the command that makes a classifier, how long it took and on what."""
-    st.subheader("Make it yourself")
+    st.header("Make it yourself")
     there = {row.name: row for row in rows if row.command}
     if not there:
         st.info("No model here says how it was made.")
         return
-    if st.session_state.get(_RECIPE) not in there:
-        first = next((name for name in (st.session_state.get(MODEL), _first(rows)) if name in there), next(iter(there)))
-        st.session_state[_RECIPE] = first
-    row = there[st.selectbox("Recipe of", list(there), key=_RECIPE)]
+    names = list(there)
+    first = next((name for name in (st.session_state.get(MODEL), _first(rows)) if name in names), names[0])
+    row = there[st.selectbox("Recipe of", names, key=session.fitting(_RECIPE, names, first))]
     st.code(row.command, language="sh", wrap_lines=True)
     st.write(_took(row))
     if row.score_command:

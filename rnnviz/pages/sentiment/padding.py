@@ -71,7 +71,8 @@ def render() -> None:
 @session.guarded
 def _xray(model: Model, ids: np.ndarray, tokens: list[str]) -> None:
     start = min(MOST_PADDING, len(ids))
-    padding = int(st.number_input("Steps of padding", 0, MOST_PADDING, step=1, key=session.default(STEPS, start)))
+    key = session.within(STEPS, 0, MOST_PADDING, start)
+    padding = int(st.number_input("Steps of padding", 0, MOST_PADDING, step=1, key=key))
     st.caption(f"{len(ids)} words and {padding} steps of padding: a batch of {len(ids) + padding} columns.")
     key = ("padded", model.name, model.digest, str(model.config), ids.tobytes())
     subject = Subject(model.name, model.config, lambda: model.network, ids, tuple(tokens), len(ids), key)
@@ -120,14 +121,14 @@ def _direction(found: PaddingXray) -> tuple[Drift, bool]:
         return found.drifts[0], False
     names = ["forwards", "backwards"]
     name = st.segmented_control(
-        "Direction", names, key=session.default("keep_padding_direction", names[0]), required=True
+        "Direction", names, key=session.fitting("keep_padding_direction", names, names[0]), required=True
     )
     return found.drifts[names.index(name)], name == names[1]
 
 
 def _drifts(found: PaddingXray, drift: Drift, words: dict[bool, list[str]], backwards: bool) -> None:
     """How far the state is from the true last one, padded at the end and at the start."""
-    st.subheader("The state drifts")
+    st.header("The state drifts")
     every = np.concatenate(list(drift.distances.values()))
     top = max(1e-6, 1.05 * float(every[np.isfinite(every)].max(initial=0.0)))
     steps = int(found.padding[RIGHT].sum())
@@ -175,8 +176,8 @@ def _reading_of_drift(found: PaddingXray, drift: Drift, steps: int, backwards: b
 
 def _strip(model: Model, found: PaddingXray, drift: Drift, words: dict[bool, list[str]], backwards: bool) -> None:
     """Some units over the columns, in one way."""
-    st.subheader("The units that drift most")
-    way = st.selectbox("Read", WAYS, key=session.default(SHOWN, RIGHT), format_func=NAMES.get)
+    st.header("The units that drift most")
+    way = st.selectbox("Read", WAYS, key=session.fitting(SHOWN, WAYS, RIGHT), format_func=NAMES.get)
     first, last = found.read[way]
     scale = scale_of("hidden", model.config.cell_type)
     shown = words[way not in (LEFT, MASKED_LEFT)]

@@ -76,10 +76,11 @@ def _texts() -> list[str]:
     keys = [session.default(key, text) for key, text in zip((ONE, TWO), first, strict=True)]
     now = tuple(st.session_state[key] for key in keys)
     st.session_state["sentiment_pair"] = next((name for name, texts in PAIRS.items() if texts == now), None)
-    st.pills("Pair", list(PAIRS), key="sentiment_pair", on_change=_fill)
+    held = session.frozen("text")
+    st.pills("Pair", list(PAIRS), key="sentiment_pair", on_change=_fill, disabled=held)
     columns = st.columns(2)
     texts = [
-        column.text_area(name.capitalize(), key=key, height=90)
+        column.text_area(name.capitalize(), key=key, height=90, disabled=held)
         for column, name, key in zip(columns, NAMES, keys, strict=True)
     ]
     for text, name in zip(texts, NAMES, strict=True):
@@ -91,7 +92,7 @@ def _texts() -> list[str]:
 def _fill() -> None:
     """Put the chosen pair into the two boxes."""
     name = st.session_state["sentiment_pair"]
-    if name in PAIRS:
+    if name in PAIRS and not session.frozen("text"):
         st.session_state[ONE], st.session_state[TWO] = PAIRS[name]
 
 
@@ -129,7 +130,7 @@ def _answers(model: Model, pair: Pair, read: list[Prediction], column: int) -> N
 
 def _bags(pair: Pair, read: list[Prediction], column: int) -> None:
     """What a bag of words keeps of both texts, next to what the network says."""
-    st.subheader("What a bag of words sees")
+    st.header("What a bag of words sees")
     bags = bags_of(pair.one, pair.two)
     apart = float(read[1].probabilities[-1, column] - read[0].probabilities[-1, column])
     left, right = st.columns(2)
@@ -175,7 +176,7 @@ def _bag_verdict(pair: Pair, bags: Bags, apart: float) -> str:
 @session.guarded
 def _units(model: Model, pair: Pair, texts: list[str]) -> None:
     """Every unit's difference, word by word."""
-    st.subheader("The units")
+    st.header("The units")
     recordings = [session.kept(record, model, text) for text in texts]
     signal, layer, order, count = _settings(recordings[0])
     places = pair.alignment.one, pair.alignment.two
@@ -215,15 +216,14 @@ def _settings(recording: Recording) -> tuple[str, int, str, int]:
     """Ask which signal of which layer is shown, and of which units."""
     left, middle, right = st.columns(3)
     signals = list(recording.signals)
-    key = session.default("keep_pair_signal", signals[0])
-    if st.session_state[key] not in signals:
-        st.session_state[key] = signals[0]
+    key = session.fitting("keep_pair_signal", signals, signals[0])
     signal = left.selectbox("Signal", signals, key=key, format_func=_spoken)
-    order = middle.selectbox("Units ordered by", [_LARGEST, _INDEX], key=session.default("keep_pair_order", _LARGEST))
-    count = right.selectbox("Units shown at most", _UNITS, key=session.default("keep_pair_units", 32))
+    orders = [_LARGEST, _INDEX]
+    order = middle.selectbox("Units ordered by", orders, key=session.fitting("keep_pair_order", orders, _LARGEST))
+    count = right.selectbox("Units shown at most", _UNITS, key=session.fitting("keep_pair_units", _UNITS, 32))
     layer = most = recording.num_layers
     if most > 1:
-        key = session.default(f"keep_pair_layer_{most}", most)
+        key = session.fitting(f"keep_pair_layer_{most}", range(1, most + 1), most)
         layer = st.segmented_control("Layer", range(1, most + 1), key=key, required=True)
     return signal, layer - 1, order, count
 

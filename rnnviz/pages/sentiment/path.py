@@ -71,7 +71,7 @@ def _chosen_space(model: Model) -> str:
     """Ask which vector moves, where the head reads another one than the last state."""
     if model.config.pooling not in _POOLED:
         return _READ
-    key = session.default("keep_path_space", _STATE)
+    key = session.fitting("keep_path_space", [_STATE, _READ], _STATE)
     return st.segmented_control("What moves", [_STATE, _READ], key=key, required=True)
 
 

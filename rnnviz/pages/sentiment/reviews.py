@@ -57,7 +57,7 @@ def render() -> None:
 @session.guarded
 def _pick(model: Model) -> None:
     """Offer held-out reviews, where they are on this machine."""
-    st.subheader("Pick a held-out review")
+    st.header("Pick a held-out review")
     source = source_of(model)
     if source.missing:
         _offer_download(source)
@@ -105,7 +105,7 @@ def _table(model: Model, source: Source) -> None:
     which = st.segmented_control(
         "Show",
         list(_FILTERS),
-        key=session.default("keep_reviews_filter", "confident"),
+        key=session.fitting("keep_reviews_filter", list(_FILTERS), "confident"),
         format_func=_FILTERS.get,
         required=True,
     )
@@ -171,7 +171,7 @@ def _rows(model: Model, source: Source, found: Browsed, part: str, which: str) -
 def _take(key: str, found: Browsed, places: np.ndarray, part: str, labels: tuple[str, ...], held_out_of: str) -> None:
     """Put the review that was clicked into the shared text."""
     chosen = st.session_state[key]["selection"]
-    if chosen["cells"]:
+    if chosen["cells"] and not session.frozen("text"):
         place = int(places[chosen["cells"][0][0]])
         st.session_state[choice.TEXT] = found.texts[place]
         st.session_state[PICKED] = (found.texts[place], labels[found.labels[place]], part, held_out_of)
@@ -181,7 +181,7 @@ def _take(key: str, found: Browsed, places: np.ndarray, part: str, labels: tuple
 @session.guarded
 def _reading(model: Model, text: str) -> None:
     """Show what the model makes of the text, word by word, beside the true label where it is known."""
-    st.subheader("Read word by word")
+    st.header("Read word by word")
     labels, output = model.config.labels, choice.followed(model)
     picked = st.session_state.get(PICKED)
     truth = picked[1] if picked and picked[0] == text and _is_held_out_of(model, picked) else ""

@@ -66,20 +66,14 @@ def _units(model: Model, text: str) -> None:
 
 def _chosen_signal(model: Model) -> Signal:
     """Ask for the signal and the layer."""
-    signals = held_out.signals_of(model)
-    key = f"keep_units_signal_{model.name}"
-    first = max(i for i, signal in enumerate(signals) if signal.name == "hidden")
-    if st.session_state.get(key) not in signals:
-        st.session_state[key] = signals[first]
     many = model.config.num_layers > 1
-    return st.selectbox(
-        "Signal",
-        signals,
-        key=key,
-        format_func=lambda signal: (
-            _NAMES[signal.name] + (f", layer {signal.layer + 1}" if many and not signal.is_pooled else "")
-        ),
-    )
+    signals = {
+        _NAMES[signal.name] + (f", layer {signal.layer + 1}" if many and not signal.is_pooled else ""): signal
+        for signal in held_out.signals_of(model)
+    }
+    first = [name for name, signal in signals.items() if signal.name == "hidden"][-1]
+    key = session.fitting(f"keep_units_signal_{model.name}", list(signals), first)
+    return signals[st.selectbox("Signal", list(signals), key=key)]
 
 
 def _chosen_class(model: Model) -> int:
@@ -87,7 +81,7 @@ def _chosen_class(model: Model) -> int:
     labels = model.config.labels
     if len(labels) == 2:
         return choice.followed(model)
-    key = session.default(f"keep_units_class_{model.name}", labels[choice.followed(model)])
+    key = session.fitting(f"keep_units_class_{model.name}", labels, labels[choice.followed(model)])
     return labels.index(st.selectbox("Class, against the rest", labels, key=key))
 
 
@@ -136,8 +130,7 @@ def _chosen_unit(model: Model, signal: Signal, found: _Found | None, names: tupl
     order = found.telling.units.tolist() if found else list(range(size))
     name = f"{model.name}_{signal.name}_{signal.layer}_{names[0]}"
     key, chart_key = f"keep_units_unit_{name}", f"units_ranking_{name}"
-    if st.session_state.get(key) not in order:
-        st.session_state[key] = order[0]
+    session.fitting(key, order, order[0])
     if found is None:
         return st.selectbox("Unit", order, key=key, format_func=lambda unit: f"unit {unit}")
 
@@ -223,7 +216,7 @@ def _words(model: Model, text: str, signal: Signal, unit: int) -> None:
     """Colour the words by the unit."""
     tokens, unknown, values = session.kept(held_out.on_words, model, text, signal)
     scale = scale_of("hidden" if signal.is_pooled else signal.name, model.config.cell_type)
-    st.subheader(f"Unit {unit} on the words")
+    st.header(f"Unit {unit} on the words")
     if signal.is_pooled:
         tell_beginnings(model, len(tokens))
     st.html(text_html(tokens, values[:, unit], scale, first=1, unknown=unknown))

@@ -54,7 +54,7 @@ def _subject(model: Model, text: str) -> Subject:
         which = st.segmented_control(
             f"The text has {whole:,} words; weigh",
             [_FIRST, _LAST],
-            key=session.default("keep_words_part", _FIRST),
+            key=session.fitting("keep_words_part", [_FIRST, _LAST], _FIRST),
             required=True,
         )
         part = slice(LONGEST) if which == _FIRST else slice(-LONGEST, None)
@@ -116,7 +116,7 @@ def _coloured(subject: Subject, found: Weighed, values: dict[str, np.ndarray], m
     """Show the words once a measure, on one scale."""
     for name, column in zip(values, st.columns(len(values), gap="medium"), strict=True):
         with column:
-            st.subheader(name)
+            st.header(name)
             told = [f"{value:+.3f} nats" for value in values[name].tolist()]
             scale = Scale(-most, most, False)
             st.html(text_html(found.tokens, values[name], scale, first=1, unknown=subject.unknown, told=told))
@@ -145,7 +145,7 @@ def _meaning(found: Weighed, name: str) -> str:
 
 def _compare(found: Weighed, parts: Disagreement, values: dict[str, np.ndarray]) -> None:
     """Say in plain words where the two part ways."""
-    st.subheader("Where the two disagree")
+    st.header("Where the two disagree")
     count = len(found.tokens)
     if math.isnan(parts.rank_correlation):
         st.write("There are too few different values for a rank correlation.")
@@ -195,7 +195,10 @@ def _drawn(found: Weighed, values: dict[str, np.ndarray], most: float, label: st
     """Draw both values word by word."""
     count = len(found.tokens)
     order = st.segmented_control(
-        "Order", [_BY_SIZE, _BY_PLACE], key=session.default("keep_words_order", _BY_SIZE), required=True
+        "Order",
+        [_BY_SIZE, _BY_PLACE],
+        key=session.fitting("keep_words_order", [_BY_SIZE, _BY_PLACE], _BY_SIZE),
+        required=True,
     )
     if order == _BY_SIZE:
         size = np.max([np.abs(one) for one in values.values()], axis=0)
