@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from rnnviz.pages import lesson
+from rnnviz.sharing import Asked, Shared, pack
 
 SLOW = 60_000
 VIEWS = {
@@ -73,3 +74,17 @@ def test_axe_finds_nothing(place: str | tuple[str, str], visited: Page, app_url:
     expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", "dark", timeout=SLOW)
     told["dark, 390"] = _found(page)
     assert not any(told.values()), json.dumps(told, indent=1)
+
+
+def test_axe_finds_nothing_around_a_shared_page(visited: Page, app_url: str) -> None:
+    page = visited
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.emulate_media(color_scheme="dark")
+    asked = Asked("Which line falls fastest?", "*the RNN\nthe LSTM")
+    page.goto(f"{app_url}/gradients?share={pack(Shared('gradients', {}, True, ('text', 'model'), asked))}")
+    page.get_by_text("Share this page").click(timeout=SLOW)
+    page.get_by_role("button", name="Make the link").click()
+    expect(page.get_by_label("Link to this page")).to_be_visible(timeout=SLOW)
+    _settle(page)
+    found = _found(page)
+    assert not found, json.dumps(found, indent=1)

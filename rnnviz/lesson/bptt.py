@@ -192,10 +192,16 @@ def finite_difference(
     return up, down, (up - down) / (2 * width)
 
 
+def _moved(network: Network) -> list[Tensor]:
+    """Return what gradient descent moves: PyTorch's two biases are one on the page, and would count twice."""
+    left_out = ("embedding", "bias_hh")
+    return [w for name, w in network.named_parameters() if not any(part in name for part in left_out)]
+
+
 def descend(
     network: Network, ids: np.ndarray, target: int, rate: float, updates: int = 1
 ) -> tuple[Network, np.ndarray]:
-    """Take steps of gradient descent with all weights but the embedding.
+    """Take steps of gradient descent with all weights but the embedding and the second of PyTorch's two biases.
 
     Args:
         network: A classifier; it is copied, not touched.
@@ -208,7 +214,7 @@ def descend(
         The network after the last update, and the losses (updates + 1,) before the first and after each.
     """
     moved, losses_ = copy.deepcopy(network).double().requires_grad_(True), []
-    weights = [w for name, w in moved.named_parameters() if not name.startswith("embedding")]
+    weights = _moved(moved)
     for _ in range(updates):
         loss = loss_of(moved, ids, target)
         losses_.append(float(loss.detach()))
@@ -296,5 +302,4 @@ def norms(log10_sizes: np.ndarray) -> np.ndarray:
 def squared_gradient(network: Network, ids: np.ndarray, target: int) -> float:
     """Return the squared length of the whole gradient that `descend` follows."""
     exact = copy.deepcopy(network).double().requires_grad_(True)
-    weights = [w for name, w in exact.named_parameters() if not name.startswith("embedding")]
-    return sum(float((g**2).sum()) for g in torch.autograd.grad(loss_of(exact, ids, target), weights))
+    return sum(float((g**2).sum()) for g in torch.autograd.grad(loss_of(exact, ids, target), _moved(exact)))

@@ -87,6 +87,13 @@ def other_gru(hand: Hand) -> Hand:
     return replace(hand, cell_type="gru", matrix=np.hstack([hand.matrix, np.zeros((len(hand.matrix), 1))]))
 
 
+def without_hidden_bias(hand: Hand) -> Hand:
+    """Return a GRU whose b_hn is zero: the other GRU has no such bias."""
+    if hand.cell_type != "gru":
+        return hand
+    return replace(hand, matrix=np.hstack([hand.matrix[:, :-1], np.zeros((len(hand.matrix), 1))]))
+
+
 def writing_form(hand: Hand, read: Walk, time: int) -> tuple[np.ndarray, np.ndarray]:
     """Return a GRU's new state as the notes write it, with w = 1 - z that writes: w * n + (1 - w) * h, and w itself."""
     write = 1 - read.gates["update_gate"][time]
@@ -99,7 +106,7 @@ def sigmoid(values: np.ndarray) -> np.ndarray:
     return 0.5 * (1 + np.tanh(np.asarray(values) / 2))
 
 
-VOWELS = "aeiouAEIOU"
+VOWELS = "aeiouyAEIOUY"
 
 
 def gated(text: str, weight: float, bias: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -54,7 +54,7 @@ def drop(hand: Hand, text: str, *, rate: float, recurrent: float, same: bool, se
     """Read a text as in training: parts of the input and of the old state are dropped.
 
     The masked state goes into the gates' sums alone; what an LSTM keeps in c, a GRU in z * h and a residual cell in
-    its sum stays whole, as in Keras.
+    its sum stays whole, as in Keras; there each gate has a mask of its own, here all share one.
 
     Args:
         hand: The network.

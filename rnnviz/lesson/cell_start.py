@@ -64,7 +64,9 @@ def _losses(hand: Hand, text: str, start: Tensor, head: Tensor) -> Tensor:
 
 
 def learn_start(hand: Hand, text: str, *, rate: float = 0.5, updates: int = 100, seed: int = 0) -> LearnedStart:
-    """Learn the initial state from zero by plain gradient descent, so that the next letter is guessed better.
+    """Learn the initial state from zero by gradient descent, so that the next letter is guessed better.
+
+    Each number of a gradient is clipped to 1.
 
     Args:
         hand: The network; its weights stay as they are.

@@ -48,6 +48,7 @@ REFERENCES = {
     "vaswani2017": ("Vaswani et al. 2017", "https://arxiv.org/abs/1706.03762"),
     "vinyals2015": ("Vinyals et al. 2015", "https://arxiv.org/abs/1411.4555"),
     "werbos1990": ("Werbos 1990", "https://doi.org/10.1109/5.58337"),
+    "wilson1927": ("Wilson 1927", "https://doi.org/10.1080/01621459.1927.10502953"),
     "williams1989": ("Williams and Zipser 1989", "https://doi.org/10.1162/neco.1989.1.2.270"),
     "williams1990": ("Williams and Peng 1990", "https://doi.org/10.1162/neco.1990.2.4.490"),
 }

@@ -77,7 +77,7 @@ FOLDS: dict[str, Fold] = {
         lambda s, x, letter: (s[0] + (str(x).lower() == letter.lower()),),
         lambda s: s[0],
         lambda s, x, new: f"{_short(s[0])} + {_short(new[0] - s[0])}",
-        ("def cell(x, state):", "    state = state + (x == letter)", "    return state, state"),
+        ("def cell(x, state):", "    state = state + (x.lower() == letter.lower())", "    return state, state"),
     ),
     "words": Fold(
         "count of words",

@@ -14,7 +14,7 @@ from torch import Tensor
 from rnnviz.cells import CELLS, Cell, State, Weights
 from rnnviz.checkpoints import CONFIG, Model, models, read_json
 from rnnviz.config import ModelConfig
-from rnnviz.errors import ConfigError, RnnvizError
+from rnnviz.errors import ConfigError, RnnvizError, TextError
 from rnnviz.lesson.unrolling import MOST_STEPS
 from rnnviz.network import Network, seeded_network
 from rnnviz.recording import softmax
@@ -276,9 +276,15 @@ def watch(model: Model, text: str) -> CellRun:
 
 
 def watch_one_more(model: Model, text: str) -> OneMore:
-    """Do as `one_more` for a trained model and a text of at least two tokens."""
+    """Do as `one_more` for a trained model and a text, of which the beginning and the last token are read.
+
+    Raises:
+        TextError: The model reads fewer than two tokens in it.
+    """
     ids, _ = read(model.tokenizer, text)
-    return one_more(model.network, ids[:MOST_STEPS])
+    if len(ids) < 2:
+        raise TextError("This network reads a single token here: type one more word that it can read.")
+    return one_more(model.network, np.append(ids[:-1][: MOST_STEPS - 1], ids[-1]))
 
 
 def forward_models() -> list[str]:

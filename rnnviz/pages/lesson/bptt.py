@@ -124,7 +124,8 @@ def _forward_and_back(flow: back.Flow, name: str) -> None:
 def _what(name: str) -> str:
     if name == HAND:
         return (
-            "The network is the one of [Unrolling](/unrolling), two units; its loss is the cross-entropy of the right "
+            "The network is the one of [Unrolling](/unrolling), two units, its weights as drawn; its loss is the "
+            "cross-entropy of the right "
             "answer after the last word."
         )
     return "For a classifier the loss is that of its own answer, for a language model that of the next character."
@@ -187,7 +188,7 @@ def _program(flow: back.Flow) -> Program:
 def _nearest(flow: back.Flow) -> None:
     """Ask which step adds most, as far as one does."""
     parts = flow.log10_parts
-    if flow.steps < 3 or not np.isfinite(parts).any():
+    if flow.steps < 5 or not np.isfinite(parts).any():
         return
     best = int(np.nanargmax(parts))
     options = ("the first two steps", "somewhere between", "the last two steps")

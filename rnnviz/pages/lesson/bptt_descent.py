@@ -58,7 +58,11 @@ def render(small: Small) -> None:
         )
     with right:
         st.altair_chart(losses_chart(losses), width="stretch")
-        st.caption("Look at how the steps get shorter: near a good answer the gradient itself is small.")
+        st.caption(
+            "Choose more updates and a small rate, and look at how the steps get shorter: near a good answer the "
+            "gradient "
+            "itself is small."
+        )
     _predict(small)
     _last(len(small.tokens))
 

@@ -14,7 +14,7 @@ from rnnviz.components.knobs import Knob, knobs
 from rnnviz.components.question import ask
 from rnnviz.errors import TextError
 from rnnviz.lesson.cell import GATE_NAMES, Hand, symbol, walk
-from rnnviz.lesson.cell_forms import batch, other_gru, stacked, writing_form
+from rnnviz.lesson.cell_forms import batch, other_gru, stacked, without_hidden_bias, writing_form
 from rnnviz.lesson.questions import Choice as Choose
 from rnnviz.lesson.questions import Number
 from rnnviz.pages.lesson.cell_network import chosen_network, chosen_text, told, whole, words
@@ -167,7 +167,8 @@ def _two_layers(hand: Hand, text: str) -> None:
 @session.guarded
 def _grus(hand: Hand, text: str) -> None:
     st.header("Two GRUs, and two meanings of z")
-    mine, other = walk(hand, text), walk(other_gru(hand), text)
+    alike = without_hidden_bias(hand)
+    mine, other = walk(alike, text), walk(other_gru(alike), text)
     reads = {hand.cell_type: mine, other_gru(hand).cell_type: other}
     scale = scale_of("hidden", hand.cell_type)
     names = {"gru_textbook": "reset inside (textbook)", "gru": "reset outside (PyTorch)"}
@@ -177,11 +178,14 @@ def _grus(hand: Hand, text: str) -> None:
         for kind in names
     }
     st.altair_chart(charts.strip_chart(rows, tuple(text), "The same weights in both GRUs"), width="stretch")
+    bias = "b_hn, which the textbook form does not have, is 0 in both. " if hand.cell_type == "gru" else ""
     off = float(np.abs(mine.states["hidden"] - other.states["hidden"]).max())
     st.caption(
-        f"Look at the pairs of rows: they differ by up to {charts.number(off)}. Where each unit hears only itself, and "
-        "b_hn is 0, r ⊙ (W h) and W (r ⊙ h) are the same; choose random weights to see them part."
+        f"Look at the pairs of rows: they differ by up to {charts.number(off)}. {bias}Where each unit hears only "
+        "itself, "
+        "r ⊙ (W h) and W (r ⊙ h) are the same; choose random weights to see them part."
     )
+    mine = walk(hand, text)
     value, write = writing_form(hand, mine, len(text) - 1)
     st.markdown(
         f"**z that writes.** At the last step z = {_row(1 - write)} keeps. Written as in the notes, "
@@ -198,6 +202,15 @@ def _row(values: np.ndarray) -> str:
     return f"({', '.join(charts.number(float(v)) for v in values)})"
 
 
+def _in_pytorch(cell_type: str) -> str:
+    """Say how PyTorch keeps the same matrix, where it has such a layer."""
+    if cell_type == "gru":
+        return "PyTorch’s weight_ih is the same turned on its side, with the blocks of r and z exchanged."
+    if cell_type in ("rnn_tanh", "rnn_relu", "lstm"):
+        return "PyTorch’s weight_ih is the same turned on its side."
+    return "PyTorch has no such layer."
+
+
 def _questions(hand: Hand, text: str) -> None:
     inputs, units = len(hand.letters), hand.units
     blocks = len(CELLS[hand.cell_type].blocks)
@@ -210,7 +223,7 @@ def _questions(hand: Hand, text: str) -> None:
             f"This network has {inputs} inputs, {units} units and {blocks} {'gate' if blocks == 1 else 'gates'} or "
             f"candidates. Keras computes X · kernel. Which shape has its kernel?",
             f"X is (batch, {inputs}), and Keras keeps all gates side by side: "
-            f"({inputs}, {blocks} · {units}). PyTorch’s weight_ih is the same turned on its side.",
+            f"({inputs}, {blocks} · {units}). {_in_pytorch(hand.cell_type)}",
             options,
             options.index(right),
         )

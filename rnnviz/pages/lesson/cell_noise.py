@@ -76,7 +76,9 @@ def _dropout(hand: Hand, text: str) -> None:
     st.caption(
         "Look at a row of masks: with the same mask a unit is missing for the whole text, with fresh ones it flickers, "
         "and a memory of many steps hardly survives. At test time nothing is dropped and nothing is divided. The same "
-        f"mask at every step: {cite('gal2016')}; that is what Keras does. PyTorch’s `nn.LSTM(dropout=…)` only acts "
+        f"mask at every step: {cite('gal2016')}. Keras keeps its masks over the steps too, but draws one for each "
+        "gate; "
+        "here all gates share one. PyTorch’s `nn.LSTM(dropout=…)` only acts "
         "between stacked layers, and it has no recurrent dropout. Models trained here drop weights of W_h instead."
     )
     _mean(hand, plain[-1], rates["h"], int(seed))

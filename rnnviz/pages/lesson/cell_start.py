@@ -64,7 +64,7 @@ def _learned(hand: Hand, text: str) -> None:
         "Before the first character there is no state yet. Most programs begin with zeros. The first state can also be "
         "learned: it is a vector of numbers like any weight, and the loss has a gradient with respect to it. Here the "
         "network of this page guesses each next letter through a random dense layer. All weights stay as they are; "
-        "gradient descent moves only the first state."
+        "gradient descent, each of its gradients clipped to ±1, moves only the first state."
     )
     seed = st.number_input(
         "Seed of the dense layer",
@@ -90,10 +90,13 @@ def _which_profit() -> None:
     ask(
         Choose(
             "cell-start",
-            "Which character’s guess will profit most from a learned first state?",
-            "Before the first character the first state is all there is to guess from. Later states hold more of what "
-            "was read and less of where it began, so the lines below meet, sooner or later.",
-            ("the first one", "the one in the middle", "the last one", "all the same"),
+            "Gradient descent begins at zeros and moves nothing but the first state, in small enough steps. What can "
+            "be "
+            "said of the loss on these characters before you see it?",
+            "It goes downhill in the mean. Single characters may lose while others gain more; the picture on the right "
+            "shows which. A cell that soon forgets gains at the first few alone, one that keeps its state perhaps at "
+            "the last.",
+            ("its mean falls, or stays", "it falls at every character", "it falls at the first character alone"),
             0,
         ),
         title="Before you look",
@@ -128,7 +131,8 @@ def _show_learned(hand: Hand, text: str, found: LearnedStart, grid: np.ndarray, 
         chart = plots.lines_chart(lines, "character", "loss (nats)", "Loss of each character’s guess", first=1)
         st.altair_chart(chart, width="stretch")
         st.caption(
-            "Look at where the two lines meet: from there on the network has forgotten where it began. In PyTorch the "
+            "Look at whether the two lines meet: from there on the network has forgotten where it began. A cell that "
+            "keeps its state may never forget. In PyTorch the "
             "first state is an `nn.Parameter` given as `h_0`, in Keras a weight given as `initial_state`."
         )
 

@@ -179,7 +179,11 @@ def _output(hand: Hand, read: Walk, time: int) -> None:
         numbers = ", ".join(charts.number(float(v)) for v in h)
         st.markdown(
             f"yₜ = {state}ₜ = ({numbers}). The state itself is the output: "
-            "`output[-1]` in PyTorch, a layer without `return_sequences` in Keras."
+            + (
+                "`output[-1]` in PyTorch, a layer without `return_sequences` in Keras."
+                if time == len(read.outputs) - 1
+                else f"`output[{time}]` in PyTorch, step {time} of a layer with `return_sequences=True` in Keras."
+            )
         )
         return
     parts = tex.products(hand.head[:-1], h)

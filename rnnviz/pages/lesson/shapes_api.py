@@ -39,8 +39,9 @@ _NUMBERS = {
 _NEEDS = {
     "many_to_one": (
         "Only the last step leaves the top: Keras\u2019 default, `return_sequences=False`; in PyTorch "
-        "`output[:, -1]`, or `h_n[-1]`. With two directions each gives the state after its own last step, and the last "
-        "step of the backward one is at the first word."
+        "`output[:, -1]`, or `h_n[-1]`. With two directions neither will do: each direction has a last step of "
+        "its own, "
+        "and that of the backward one is at the first word; `torch.cat([h_n[-2], h_n[-1]], -1)` is what Keras gives."
     ),
     "one_to_many": (
         "One vector, no sequence, comes in: a dense layer makes the first state of it (`initial_state=`, in PyTorch "

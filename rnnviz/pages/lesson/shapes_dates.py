@@ -146,8 +146,9 @@ def _forcing() -> None:
     test = card("dates")["test"]
     st.write(
         "In training the decoder does not read what it wrote itself: at each step it is given the right character "
-        f"before, however wrong its own was. That is teacher forcing ({cite('williams1989')}); all steps of a batch "
-        "then run at once, and one early mistake does not spoil the rest of the lesson. When it is used there is no "
+        f"before, however wrong its own was. That is teacher forcing ({cite('williams1989')}); all inputs are "
+        "known beforehand, so one call of the layer does all steps (still one after the other), and one early "
+        "mistake does not spoil the rest of the lesson. When it is used there is no "
         f"teacher. The shipped network has {test['characters_forced']:.3%} of the held-out characters right when it is "
         f"given the right ones before, and {test['characters_by_itself']:.3%} when it reads its own."
     )
@@ -180,8 +181,9 @@ def _figures() -> None:
     chart = shares_chart(test["by_length"], "By length", "characters read", whose, ordered=True)
     st.altair_chart(chart, width="stretch")
     st.caption(
-        "Grey lines are 95 % intervals (Wilson 1927). Look at which forms and lengths are worse: train a network with "
-        "a quarter of the updates below and compare. Every day is one that no form of was trained on."
+        f"Grey lines are 95 % intervals ({cite('wilson1927')}). Look at which forms and lengths are worse: train a "
+        "network with "
+        "a quarter of the updates below and compare. None of these days was in training, in any form."
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import streamlit as st
 
 from rnnviz import session
@@ -69,7 +68,7 @@ def _try() -> None:
         + ("." if not heat else "; the odds are those after dividing by the temperature.")
     )
     _diagram(net, number, form, found)
-    _question(net)
+    _question()
 
 
 def _tell(number: int, form: str, found: Written) -> None:
@@ -92,18 +91,14 @@ def _diagram(net: object, number: int, form: str, found: Written) -> None:
     )
 
 
-def _question(net: object) -> None:
-    drawn = write(net, 3, "cardinal"), write(net, 3, "ordinal")
-    step = int(np.argmax(np.array(drawn[0].wrote[:2]) != np.array(drawn[1].wrote[:2])))
-    shared = drawn[0].text[:step]
+def _question() -> None:
     ask(
         Choice(
             "shapes-where",
             "Cardinal or ordinal is said by the vector, before the first letter. \u201c734\u201d and \u201c734th\u201d "
             "begin with the same twenty-odd letters. Where is the form kept until it is needed?",
             "The vector is seen once. Each letter read in between is the same for both forms, so only the state can "
-            "tell them apart: it carries the form, and the digits not yet written, through all these steps. "
-            f"(For 3 the two names part after {len(shared)} letters: {drawn[0].text} and {drawn[1].text}.)",
+            "tell them apart: it carries the form, and the digits not yet written, through all these steps.",
             ("in the letters that are read again", "in the state", "in the dense head"),
             1,
         ),
@@ -118,7 +113,8 @@ def _figures() -> None:
         width="stretch",
     )
     st.caption(
-        f"Look at how far the bars (95 % intervals, Wilson 1927) reach: of {test['tested']} names of held-out numbers "
+        f"Look at how far the bars (95 % intervals, {cite('wilson1927')}) reach: of {test['tested']} names of "
+        "held-out numbers "
         f"{test['right']} are right to the last letter ({test['accuracy']:.1%}). A caption of an image is made the "
         f"same way, from a vector that another network makes of the image ({cite('vinyals2015')})."
     )

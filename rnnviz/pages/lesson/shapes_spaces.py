@@ -104,8 +104,12 @@ def _diagram(networks: object, text: str, letters: int) -> None:
     title = f"A label a step: {letters} letters in, {letters} labels out"
     st.altair_chart(shape_chart(drawn, places(networks[name], text), title), width="stretch")
     st.caption(
-        "Shapes read off this very run, batch first. Look at the arrows between the cells: two directions, and the "
-        "outputs of both laid side by side for the dense head."
+        "Shapes read off this very run, batch first. Look at the arrows between the cells: "
+        + (
+            "two directions, and the outputs of both laid side by side for the dense head."
+            if name == "both_ways"
+            else "all point one way, so no label can depend on a letter further on."
+        )
     )
 
 

@@ -69,7 +69,8 @@ def _model() -> Model:
 
 
 def _fits(model: Model) -> bool:
-    return model.config.pooling == "last" and model.config.num_outputs >= 2
+    config = model.config
+    return config.pooling == "last" and not config.bidirectional and config.num_outputs >= 2
 
 
 def _followed(model: Model) -> int:

@@ -18,7 +18,7 @@ from rnnviz.pages.lesson import unrolling_cell, unrolling_more
 
 _FOLD, _NUMBERS, _TEXT, _LETTER = (f"keep_unrolling_{name}" for name in ("fold", "numbers", "text", "letter"))
 _FIRST_NUMBERS, _FIRST_TEXT = "3 1 4 1 5 9 2 6", "The loop reads letter by letter."
-_PICTURED = ("sum", "largest", "mean")
+_SHOWN = ("mean", "sum", "largest")
 
 
 def render() -> None:
@@ -67,7 +67,8 @@ def _inputs(reads: str, name: str) -> list[float | str]:
     frozen = session.frozen("text")
     if reads == "numbers":
         _sane(_NUMBERS, _FIRST_NUMBERS)
-        return numbers(_shortened(st.text_input("Numbers", key=_NUMBERS, disabled=frozen)))
+        text = st.text_input("Numbers", key=_NUMBERS, disabled=frozen)
+        return numbers(_shortened(text, len(text.replace(",", " ").replace(";", " ").split())))
     _sane(_TEXT, _FIRST_TEXT)
     _sane(_LETTER, "e")
     left, right = st.columns([4, 1])
@@ -76,7 +77,7 @@ def _inputs(reads: str, name: str) -> list[float | str]:
         letter = right.text_input("Letter to count", key=_LETTER, max_chars=1, disabled=frozen)
         if not letter:
             raise TextError("There is no letter to count: type one.")
-    return characters(_shortened(text))
+    return characters(_shortened(text, len(text)))
 
 
 def _sane(key: str, value: str) -> None:
@@ -89,8 +90,8 @@ def _letter() -> str:
     return str(st.session_state.get(_LETTER, "e"))[:1]
 
 
-def _shortened(text: str) -> str:
-    if len(text.split()) > MOST_STEPS:
+def _shortened(text: str, pieces: int) -> str:
+    if pieces > MOST_STEPS:
         st.info(f"The text is long: the chain shows its first {MOST_STEPS} steps.")
     return text
 
@@ -150,15 +151,30 @@ def _remark(name: str) -> None:
         )
 
 
+def _spelt(values: np.ndarray) -> str:
+    """Name a picture in words, for those who cannot see it."""
+    return " ".join(f"{value:.3g}" for value in values[:12]) + (" …" if len(values) > 12 else "")
+
+
+def _kept_numbers() -> list[float]:
+    """Return the reader's numbers, or the first ones where a text cell is chosen and they cannot be read."""
+    kept = st.session_state.get(_NUMBERS)
+    try:
+        return numbers(kept if isinstance(kept, str) else _FIRST_NUMBERS)
+    except TextError:
+        return numbers(_FIRST_NUMBERS)
+
+
 def _scan_questions(run: FoldRun) -> None:
     steps = len(run.tokens)
-    values = numbers(st.session_state.get(_NUMBERS) or _FIRST_NUMBERS)
+    values = _kept_numbers()
+    told = ", ".join(f"{value:g}" for value in values[:12]) + (", …" if len(values) > 12 else "")
     sums = fold("sum", values)
     at = max(1, len(values) // 2)
     ask(
         Number(
             "unrolling-sum",
-            f"The running sum reads the numbers above. What is its state after step {at} of {len(values)}?",
+            f"The running sum reads {told}. What is its state after step {at} of {len(values)}?",
             "The state after t steps is the sum of the first t numbers. Nothing else of them is kept: their order, "
             "their sizes, even how many there were are gone.",
             float(sums.states[at, 0]),
@@ -178,7 +194,7 @@ def _scan_questions(run: FoldRun) -> None:
         )
     )
     if len(values) > 1:
-        runs = {name: fold(name, values).outputs for name in _PICTURED}
+        runs = {name: fold(name, values).outputs for name in _SHOWN}
         if len({tuple(np.round(v, 6)) for v in runs.values()}) == len(runs):
             ask(
                 Picture(
@@ -187,10 +203,10 @@ def _scan_questions(run: FoldRun) -> None:
                     "output of the **maximum**?",
                     "A running maximum never falls and rises only when a new record is read; a mean goes up and down; "
                     "a sum of positive numbers only grows.",
-                    ("output of the first cell", "output of the second cell", "output of the third cell"),
+                    tuple(_spelt(runs[name]) for name in _SHOWN),
                     2,
                 ),
-                pictures=[trace_chart(runs[name]) for name in ("mean", "sum", "largest")],
+                pictures=[trace_chart(runs[name]) for name in _SHOWN],
             )
     ask(
         Order(
