@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from rnnviz.pages import lesson
 from rnnviz.sharing import Asked, Shared, pack
+from tests.axe import violations
 
 SLOW = 60_000
 VIEWS = {
@@ -18,9 +18,6 @@ VIEWS = {
 PLACES = ["neurons", *((page, view) for page, views in VIEWS.items() for view in views), *lesson.PAGES]
 SETTLED = """() => document.querySelector("[data-test-script-state=notRunning]")
   && !document.querySelector("[data-testid=stSkeleton], [data-testid=stSpinner]")"""
-
-
-LISTS = ("list", "listitem")
 
 
 @pytest.fixture(scope="module")
@@ -38,19 +35,6 @@ def _settle(page: Page) -> None:
     page.wait_for_function(SETTLED, timeout=SLOW)
 
 
-def _found(page: Page) -> list[tuple[str, list[str]]]:
-    """What axe finds; but not that Streamlit puts headers into the side bar's list, which nobody can change."""
-    found = []
-    for one in Axe().run(page).response["violations"]:
-        own = "target => Boolean(document.querySelector(target)?.closest('[data-testid=stSidebarNav]'))"
-        nodes = [
-            node for node in one["nodes"] if not (one["id"] in LISTS and page.evaluate(own, str(node["target"][0])))
-        ]
-        if nodes:
-            found.append((one["id"], [node["html"][:200] for node in nodes][:4]))
-    return found
-
-
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place if isinstance(place, str) else "-".join(place))
 def test_axe_finds_nothing(place: str | tuple[str, str], visited: Page, app_url: str) -> None:
     page = visited
@@ -61,7 +45,7 @@ def test_axe_finds_nothing(place: str | tuple[str, str], visited: Page, app_url:
         page.emulate_media(color_scheme="light")
         page.goto(f"{app_url}/{path}")
         _settle(page)
-        told["light, 1280"] = _found(page)
+        told["light, 1280"] = violations(page)
     page.set_viewport_size({"width": 390, "height": 900})
     page.emulate_media(color_scheme="dark")
     if view is not None:
@@ -72,7 +56,7 @@ def test_axe_finds_nothing(place: str | tuple[str, str], visited: Page, app_url:
         expect(choice).to_be_checked(timeout=SLOW)
     _settle(page)
     expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", "dark", timeout=SLOW)
-    told["dark, 390"] = _found(page)
+    told["dark, 390"] = violations(page)
     assert not any(told.values()), json.dumps(told, indent=1)
 
 
@@ -86,5 +70,5 @@ def test_axe_finds_nothing_around_a_shared_page(visited: Page, app_url: str) -> 
     page.get_by_role("button", name="Make the link").click()
     expect(page.get_by_label("Link to this page")).to_be_visible(timeout=SLOW)
     _settle(page)
-    found = _found(page)
+    found = violations(page)
     assert not found, json.dumps(found, indent=1)

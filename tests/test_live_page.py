@@ -15,11 +15,11 @@ from urllib.parse import parse_qs, quote, urlparse
 import numpy as np
 import pandas as pd
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 import rnnviz
 from rnnviz.charts.palette import HEX, scale_of
+from tests.axe import violations
 from tests.conftest import ROOT, STRANGE_TEXTS, start_app
 
 SLOW = 60_000
@@ -599,8 +599,7 @@ def test_axe_finds_nothing(scheme: str, page: Page, app_url: str) -> None:
     page.get_by_role("button", name="Compare with ten").click()
     expect(page.locator("details", has_text="Hold or silence").locator("tbody tr")).to_have_count(12, timeout=SLOW)
     page.wait_for_timeout(800)
-    found = Axe().run(page).response["violations"]
-    told = [(one["id"], [node["html"][:160] for node in one["nodes"]][:4]) for one in found]
+    told = violations(page)
     assert not told, json.dumps(told, indent=1)
 
 

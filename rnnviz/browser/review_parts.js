@@ -67,11 +67,14 @@ export class ReviewParts {
 
   /** Hold fast what a teacher's link holds fast: "text", "model". */
   freeze(parts) {
+    if (String(parts) === this.held) return;
+    this.held = String(parts);
     this.data.frozen = parts;
     this.words.box.readOnly = parts.includes("text");
     for (const button of this.examples) button.disabled = parts.includes("text");
     this.colouring.disabled = parts.includes("model");
     this.showChoice();
+    this.later();
   }
 
   showStatus(mode, reason) {
