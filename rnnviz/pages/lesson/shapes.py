@@ -31,7 +31,7 @@ def render() -> None:
     key = session.fitting("keep_shapes_view", tuple(_VIEWS), "Shapes")
     view = st.segmented_control("View", list(_VIEWS), key=key, required=True)
     _VIEWS[view]()
-    st.subheader("Before you go on")
+    st.header("Before you go on")
     _knowledge()
     _pictures()
 

@@ -72,7 +72,7 @@ def render() -> None:
 @session.guarded
 def _try() -> None:
     setting = _ask()
-    st.subheader("What a layer returns")
+    st.header("What a layer returns")
     one, two = st.columns(2)
     sequences = one.checkbox("return_sequences", key=switch(f"{_KEYS}sequences", False))
     state = two.checkbox("return_state", key=switch(f"{_KEYS}state", False))
@@ -156,7 +156,7 @@ def _predict(setting: Setting) -> None:
 
 
 def _kinds(setting: Setting) -> None:
-    st.subheader("Four shapes from one layer")
+    st.header("Four shapes from one layer")
     key = session.fitting(f"{_KEYS}kind", tuple(KINDS), "many_to_one")
     kind = st.radio("Shape", list(KINDS), key=key, format_func=lambda kind: KINDS[kind].lower(), horizontal=True)
     st.write(_NEEDS[kind])
@@ -182,7 +182,7 @@ def _subtitle(kind: str, setting: Setting) -> str:
 
 
 def _stacked() -> None:
-    st.subheader("Layers above each other")
+    st.header("Layers above each other")
     made = Setting(batch=32, time=10, features=8, units=16)
     silent = without_sequences(made)
     st.write(
@@ -209,7 +209,7 @@ def _stacked() -> None:
 
 
 def _words() -> None:
-    st.subheader("Other arguments of the same API")
+    st.header("Other arguments of the same API")
     st.markdown(
         "- **`mask`** (batch, time): which steps are real. At the others the state is held, so padding changes "
         "nothing; PyTorch does it with lengths (`pack_padded_sequence`).\n"

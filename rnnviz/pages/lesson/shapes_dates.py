@@ -34,7 +34,7 @@ def render() -> None:
     )
     _try()
     _forcing()
-    st.subheader("On days that it has never seen")
+    st.header("On days that it has never seen")
     _figures()
     training("dates")
 
@@ -142,7 +142,7 @@ def _nothing(net: Any, text: str) -> None:
 
 
 def _forcing() -> None:
-    st.subheader("Teacher forcing")
+    st.header("Teacher forcing")
     test = card("dates")["test"]
     st.write(
         "In training the decoder does not read what it wrote itself: at each step it is given the right character "

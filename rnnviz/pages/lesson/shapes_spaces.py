@@ -116,7 +116,7 @@ def _diagram(networks: object, text: str, letters: int) -> None:
 @st.fragment
 @session.guarded
 def _endings() -> None:
-    st.subheader("Change the ending")
+    st.header("Change the ending")
     st.write(
         "Two texts that begin with the same letters and go on differently: does what comes later change the start?"
     )
@@ -154,7 +154,7 @@ def _gaps(letters: str, gaps: dict[str, np.ndarray]) -> None:
 def _figures() -> None:
     found = card("spaces")
     test = found["test"]
-    st.subheader("On text that neither has seen")
+    st.header("On text that neither has seen")
     rows = [
         {
             "network": label,

@@ -78,7 +78,7 @@ def told(name: str) -> str:
 
 def training(name: str) -> None:
     """Draw what trains the network anew, and how far it is."""
-    st.subheader("Train it yourself")
+    st.header("Train it yourself")
     st.caption(told(name))
     running = _run(name) in st.session_state
     one, two = st.columns(2)
