@@ -80,6 +80,17 @@ def models() -> dict[str, Path]:
     return found
 
 
+def configs() -> dict[str, ModelConfig]:
+    """Return what the models are made of by name, without loading weights; unreadable ones are left out."""
+    found = {}
+    for name, folder in models().items():
+        try:
+            found[name] = ModelConfig.from_dict(read_json(folder / CONFIG))
+        except (CheckpointError, ConfigError):
+            continue
+    return found
+
+
 def find(name_or_path: str | Path) -> Path:
     """Return the folder of a model given by name or by path.
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from functools import wraps
 from threading import BoundedSemaphore
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from rnnviz import checkpoints
+from rnnviz.charts.text import as_text
 from rnnviz.checkpoints import Model
 from rnnviz.config import LONGEST
 from rnnviz.errors import ModelNotFoundError, RnnvizError, TextError
 from rnnviz.record import predict
 from rnnviz.recording import Prediction
 from rnnviz.subjects import Subject
+
+Pieces = TypeVar("Pieces", bound=Sequence)
 
 _MEASURING = BoundedSemaphore(2)
 """Gradients of two people at once; the others wait for their turn rather than all for each other."""
@@ -40,10 +45,11 @@ EXAMPLES = {
 
 
 def keep_state() -> None:
-    """Keep widgets' values when their page is left, so that nothing typed is lost."""
+    """Keep the values of widgets that this run has not drawn, on other pages or below a mistake: nothing is lost."""
     for key in list(st.session_state):
         if str(key).startswith("keep_"):
-            st.session_state[key] = st.session_state[key]
+            with suppress(StreamlitAPIException):  # it is drawn: it keeps its own
+                st.session_state[key] = st.session_state[key]
 
 
 def default(key: str, value: object) -> str:
@@ -78,6 +84,28 @@ def within(key: str, low: float, high: float, value: float) -> str:
     default(key, value)
     kept = st.session_state[key]
     if isinstance(kept, bool) or not isinstance(kept, (int, float)) or not low <= kept <= high:
+        st.session_state[key] = value
+    return key
+
+
+def whole(key: str, low: int, high: int, value: int) -> str:
+    """Do as `default`, also where what is kept is no whole number from `low` to `high`."""
+    kept = st.session_state.get(key)
+    if type(kept) is not int or not low <= kept <= high:
+        st.session_state[key] = value
+    return key
+
+
+def typed(key: str, value: str) -> str:
+    """Do as `default` for a text, also where what is kept is none."""
+    if not isinstance(st.session_state.get(key), str):
+        st.session_state[key] = value
+    return key
+
+
+def ticked(key: str, value: bool) -> str:
+    """Do as `default` for a box or a switch, also where what is kept is neither on nor off."""
+    if not isinstance(st.session_state.get(key), bool):
         st.session_state[key] = value
     return key
 
@@ -128,7 +156,7 @@ def frozen(part: str) -> bool:
 
 
 def guarded(render: Callable[..., None]) -> Callable[..., None]:
-    """Show a user's mistake as its one sentence, in place of what could not be drawn.
+    """Show a user's mistake as its one sentence, in place of what could not be drawn, which keeps its values.
 
     Where a page breaks on what a link brought along, that is dropped and the page drawn anew.
     """
@@ -138,12 +166,14 @@ def guarded(render: Callable[..., None]) -> Callable[..., None]:
         try:
             render(*arguments)
         except RnnvizError as error:
-            st.error(str(error))
+            st.error(as_text(str(error)))
         except Exception:
             if not forget_link():
                 raise
             st.session_state[LINK_TROUBLE] = "The link\u2019s settings do not fit this page, so it opens with its own."
             st.rerun()
+        finally:
+            keep_state()
 
     return run
 
@@ -205,7 +235,14 @@ def example(model: Model) -> str:
     return EXAMPLES["python" if "python" in model.name else "shakespeare"]
 
 
-def shown_part(model: Model, text: str) -> str:
+def first_of(pieces: Pieces, most: int, kind: str) -> Pieces:
+    """Return the first pieces of what was typed, telling the user where some are left out."""
+    if len(pieces) > most:
+        st.info(f"The text is long: its first {most:,} of {len(pieces):,} {kind} are read here.")
+    return pieces[:most]
+
+
+def shown_part(model: Model, text: str, most: int = LONGEST) -> str:
     """Return the beginning of a text that the pictures show, telling the user where something is left out.
 
     Raises:
@@ -213,12 +250,12 @@ def shown_part(model: Model, text: str) -> str:
     """
     if not text.strip():
         raise TextError("The text is empty: type something to watch the network read it.")
-    kind, part = "characters", text[:LONGEST]
+    kind, part = "characters", text[:most]
     if model.config.task == "classifier":
         tokens = model.tokenizer.tokens(text)
-        kind, part = "words", text if len(tokens) <= LONGEST else " ".join(tokens[:LONGEST])
+        kind, part = "words", text if len(tokens) <= most else " ".join(tokens[:most])
     if part != text:
-        st.info(f"The text is long: the pictures show its first {LONGEST:,} {kind}.")
+        st.info(f"The text is long: the pictures show its first {most:,} {kind}.")
     return part
 
 

@@ -24,7 +24,6 @@ from rnnviz.config import ModelConfig
 from rnnviz.feedforward import build
 from rnnviz.text import CharTokenizer, WordTokenizer
 
-os.environ.setdefault("KERAS_BACKEND", "torch")  # read when keras is first imported
 ROOT = Path(__file__).parent.parent
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 STRANGE_TEXTS = {

@@ -175,6 +175,7 @@ def test_odd_links_and_texts(tiny_models: None) -> None:
     assert not app.exception and not app.error
     app = _page(text=" ".join(STRANGE_TEXTS.values()), row=10**6, network="tiny-lm", cell="lstm")
     assert not app.exception and not app.error
+    assert "first 300 characters" in app.info[0].value
     app = _page(text=" ")
     assert not app.exception and ["empty" in error.value for error in app.error] == [True]
     app = _page(text="one", inputs="x")

@@ -191,7 +191,8 @@ def test_strange_texts(view: str, key: str, name: str) -> None:
     assert not app.exception
     refused = name == "empty" or (name == "long" and view != "Many to one") or (name == "markup" and "dates" in key)
     assert len(app.error) == refused
-    assert all("<script>" not in element.proto.body for element in app.get("html"))
+    if name == "long" and not refused:
+        assert "first 2,000" in app.info[0].value
 
 
 def test_what_is_written_is_judged() -> None:

@@ -91,24 +91,36 @@ def test_resuming_repeats_the_run_step_for_step(make: object, shape: dict, setti
     assert (tmp_path / "a" / "training.csv").read_text() == (tmp_path / "b" / "training.csv").read_text()
 
 
-@pytest.mark.parametrize(("how", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 130)])
-def test_a_stopped_run_goes_on_as_if_nothing_had_happened(how: int, status: int, tmp_path: Path) -> None:
-    (tmp_path / "text.txt").write_text("abcab cabca bcabc. " * 400)
-    command = [sys.executable, "-m", "rnnviz", "train", "m", "--data", str(tmp_path / "text.txt"), "--hidden", "16"]
-    command += ["--embedding", "8", "--layers", "2", "--dropout", "0.3", "--epochs", "16", "--batch-size", "8"]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+
+def _command(folder: Path, name: str, *more: str) -> list[str]:
+    command = [sys.executable, "-m", "rnnviz", "train", "m", "--data", str(folder / "text.txt"), "--hidden", "16"]
+    command += ["--embedding", "8", "--layers", "2", "--dropout", "0.3", "--epochs", "8", "--batch-size", "8"]
     command += ["--bptt", "16", "--save-every", "40", "--validate-every", "15", "--patience", "1000"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return [*command, "--output", str(folder / name), *more]
 
-    def run(folder: str, *more: str) -> list[str]:
-        return [*command, "--output", str(tmp_path / folder), *more]
 
-    def trained(folder: str) -> tuple[str, bytes]:
-        made = tmp_path / folder / "m"
-        return (made / "training.csv").read_text(), (made / "model.safetensors").read_bytes()
+def _trained(folder: Path, name: str) -> tuple[str, bytes]:
+    made = folder / name / "m"
+    return (made / "training.csv").read_text(), (made / "model.safetensors").read_bytes()
 
-    subprocess.run(run("whole"), env=environment, check=True, capture_output=True, timeout=240)
-    victim = subprocess.Popen(run("stopped"), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    saved = tmp_path / "stopped" / "m" / "model.safetensors"
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nobody stopped."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "text.txt").write_text("abcab cabca bcabc. " * 400)
+    subprocess.run(_command(folder, "whole"), env=ENVIRONMENT, check=True, capture_output=True, timeout=240)
+    return folder
+
+
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 130)])
+def test_a_stopped_run_goes_on_as_if_nothing_had_happened(how: int, status: int, whole_run: Path) -> None:
+    name = f"stopped{how}"
+    start = _command(whole_run, name)
+    victim = subprocess.Popen(start, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    saved = whole_run / name / "m" / "model.safetensors"
     deadline = time.monotonic() + 120
     while not saved.exists() and victim.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -117,11 +129,12 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(how: int, status: int,
     assert victim.returncode == status, "it ended before it could be stopped"
     assert b"Traceback" not in printed
     assert (b"--resume goes on" in printed) == (status == 130)
-    done = subprocess.run(run("stopped", "--resume"), env=environment, check=True, capture_output=True, timeout=240)
+    resume = _command(whole_run, name, "--resume")
+    done = subprocess.run(resume, env=ENVIRONMENT, check=True, capture_output=True, timeout=240)
     assert b"best weights" in done.stdout
-    assert trained("stopped") == trained("whole")
-    assert len(trained("whole")[0].splitlines()) > 700
-    again = subprocess.run(run("stopped", "--resume"), env=environment, check=False, capture_output=True, timeout=240)
+    assert _trained(whole_run, name) == _trained(whole_run, "whole")
+    assert len(_trained(whole_run, "whole")[0].splitlines()) > 350
+    again = subprocess.run(resume, env=ENVIRONMENT, check=False, capture_output=True, timeout=240)
     assert again.returncode == 2
     assert b"finished model" in again.stderr
 

@@ -1,26 +1,17 @@
 // Tables of numbers that are edited in place: they go to Python while they are typed, one request at a time.
 import { el } from "./dom.js";
-
-const SHEETS_WAIT = 1000; // ms without an answer after which newer numbers are sent all the same
-const sheetBooks = new WeakMap();
+import { mounting, Sayer } from "./saying.js";
 
 const shortNumber = (value) => String(Number(value.toPrecision(10)));
 
 /** All tables of one mounted element, and what of them Python has heard. */
-class SheetBook {
+class SheetBook extends Sayer {
   constructor(root, data) {
-    this.root = root;
-    this.sent = data.heard;
-    this.busy = false;
-    this.waiting = false;
-    this.turn = 0;
+    super(root, data);
     this.shape = "";
   }
 
-  take(data, post) {
-    this.data = data;
-    this.post = post;
-    this.turn += 1;
+  take(data) {
     const shape = JSON.stringify([data.of, data.frozen, data.sheets]);
     if (shape !== this.shape) {
       this.shape = shape;
@@ -101,38 +92,9 @@ class SheetBook {
     this.show();
   }
 
-  say() {
-    this.waiting = true;
-    this.pump();
-  }
-
-  pump() {
-    if (!this.waiting || this.busy) return;
-    this.waiting = false;
-    this.busy = true;
-    this.sent = Math.max(this.sent + 1, Date.now()); // no other mount of these tables has used it
-    this.timer = setTimeout(() => this.answered(), SHEETS_WAIT);
-    this.post("edited", { count: this.sent, of: this.data.of, values: structuredClone(this.values) });
-  }
-
-  answered() {
-    this.rest();
-    this.pump();
-  }
-
-  rest() {
-    clearTimeout(this.timer);
-    this.busy = false;
+  said() {
+    return ["edited", { of: this.data.of, values: structuredClone(this.values) }];
   }
 }
 
-export default function ({ data, parentElement, setStateValue }) {
-  const root = parentElement.querySelector(".rv-sheets");
-  if (!sheetBooks.has(root)) sheetBooks.set(root, new SheetBook(root, data));
-  const book = sheetBooks.get(root);
-  book.take(data, setStateValue);
-  const { turn } = book;
-  return () => {
-    if (turn === book.turn) book.rest();
-  };
-}
+export default mounting(".rv-sheets", SheetBook);

@@ -1,9 +1,7 @@
 // Sliders that answer while they are moved: values go to Python at once, one request at a time, the newest first.
 import { el } from "./dom.js";
+import { mounting, Sayer } from "./saying.js";
 
-const WAIT = 1000; // ms without an answer after which newer values are sent all the same
-
-const racks = new WeakMap();
 let numberedKnobs = 0;
 
 const rounded = (value) => Number(value.toPrecision(12));
@@ -77,24 +75,18 @@ class KnobRow {
 }
 
 /** All sliders of one mounted element, and what of them Python has heard. */
-class Rack {
+class Rack extends Sayer {
   constructor(root, data) {
+    super(root, data);
     this.rows = new Map();
     this.values = {};
-    this.sent = data.heard; // the number of the newest request
-    this.busy = false; // it has no answer yet
-    this.waiting = false; // there are newer values than it holds
     this.held = null; // the row under the user's hand
-    this.turn = 0;
     this.grid = el("div", { className: "rv-knobs-grid" });
     root.replaceChildren(this.grid, el("button", { type: "button", onclick: () => this.reset() }, "Reset"));
   }
 
   /** Take in a rerun's data. Values older than the user's own are left alone. */
-  take(data, post) {
-    this.data = data;
-    this.post = post;
-    this.turn += 1;
+  take(data) {
     this.build();
     if (data.heard >= this.sent) this.answered();
     this.settle();
@@ -149,39 +141,9 @@ class Rack {
     this.say();
   }
 
-  say() {
-    this.waiting = true;
-    this.pump();
-  }
-
-  pump() {
-    if (!this.waiting || this.busy) return;
-    this.waiting = false;
-    this.busy = true;
-    this.sent = Math.max(this.sent + 1, Date.now()); // no other mount of these knobs has used it
-    this.timer = setTimeout(() => this.answered(), WAIT);
-    this.post("moved", { count: this.sent, values: { ...this.values } });
-  }
-
-  /** The request has its answer, or none came in time. */
-  answered() {
-    this.rest();
-    this.pump();
-  }
-
-  rest() {
-    clearTimeout(this.timer);
-    this.busy = false;
+  said() {
+    return ["moved", { values: { ...this.values } }];
   }
 }
 
-export default function ({ data, parentElement, setStateValue }) {
-  const root = parentElement.querySelector(".rv-knobs");
-  if (!racks.has(root)) racks.set(root, new Rack(root, data));
-  const rack = racks.get(root);
-  rack.take(data, setStateValue);
-  const { turn } = rack;
-  return () => {
-    if (turn === rack.turn) rack.rest(); // one that was overtaken by a newer rerun is cleaned up, too
-  };
-}
+export default mounting(".rv-knobs", Rack);

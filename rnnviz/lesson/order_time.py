@@ -10,7 +10,7 @@ import torch
 from rnnviz import checkpoints, held_out
 from rnnviz.checkpoints import Model
 from rnnviz.config import ModelConfig
-from rnnviz.errors import CheckpointError, ConfigError, TextError
+from rnnviz.errors import ConfigError, TextError
 from rnnviz.recording import softmax
 
 _NEIGHBOURS = 15
@@ -94,16 +94,12 @@ def at_places(model: Model, word: str, places: tuple[int, ...], column: int) -> 
 
 
 def shapes() -> dict[str, ModelConfig]:
-    """Return the shapes of the classifiers here by name, without their weights; unreadable ones are left out."""
-    found = {}
-    for name, folder in checkpoints.models().items():
-        try:
-            config = ModelConfig.from_dict(checkpoints.read_json(folder / checkpoints.CONFIG))
-        except (CheckpointError, ConfigError):
-            continue
-        if config.task == "classifier" and config.num_outputs > 1:
-            found[name] = config
-    return found
+    """Return the shapes of the classifiers here by name, without their weights."""
+    return {
+        name: config
+        for name, config in checkpoints.configs().items()
+        if config.task == "classifier" and config.num_outputs > 1
+    }
 
 
 @dataclass(frozen=True)

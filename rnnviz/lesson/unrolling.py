@@ -187,7 +187,7 @@ def numbers(text: str) -> list[float]:
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text, parted by white space, at most `MOST_STEPS`.
+    """Return the words of a text, parted by white space.
 
     Raises:
         TextError: There is none.
@@ -195,7 +195,7 @@ def words(text: str) -> list[str]:
     found = text.split()
     if not found:
         raise TextError("The text is empty: type a few words for the network to read.")
-    return found[:MOST_STEPS]
+    return found
 
 
 def characters(text: str) -> list[str]:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from rnnviz.cells import CELLS, Cell, State, Weights
-from rnnviz.checkpoints import CONFIG, Model, models, read_json
+from rnnviz.checkpoints import Model, configs
 from rnnviz.config import ModelConfig
-from rnnviz.errors import ConfigError, RnnvizError, TextError
+from rnnviz.errors import ConfigError, TextError
 from rnnviz.lesson.unrolling import MOST_STEPS
 from rnnviz.network import Network, seeded_network
 from rnnviz.recording import softmax
@@ -288,13 +288,5 @@ def watch_one_more(model: Model, text: str) -> OneMore:
 
 
 def forward_models() -> list[str]:
-    """Return the names of the models that read forwards, from their settings alone: no weights are loaded."""
-    found = []
-    for name, folder in models().items():
-        try:
-            config = ModelConfig.from_dict(read_json(folder / CONFIG))
-        except RnnvizError:
-            continue
-        if not (config.is_feedforward or config.bidirectional):
-            found.append(name)
-    return found
+    """Return the names of the models that read forwards; no weights are loaded."""
+    return [name for name, config in configs().items() if not (config.is_feedforward or config.bidirectional)]

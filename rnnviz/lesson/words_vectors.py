@@ -13,7 +13,6 @@ import torch
 
 from rnnviz import checkpoints
 from rnnviz.checkpoints import Model
-from rnnviz.config import ModelConfig
 from rnnviz.errors import CheckpointError, ConfigError, TextError
 from rnnviz.lesson.order import bag
 from rnnviz.text import WordTokenizer, tokenizer_from_dict
@@ -162,12 +161,11 @@ def known_to(text: str) -> list[Known]:
 
 def _tokenizers() -> dict[str, WordTokenizer]:
     found = {}
-    for name, folder in checkpoints.models().items():
+    for name, config in checkpoints.configs().items():
+        if config.task != "classifier":
+            continue
+        path = checkpoints.find(name) / checkpoints.VOCABULARY
         try:
-            config = ModelConfig.from_dict(checkpoints.read_json(folder / checkpoints.CONFIG))
-            if config.task != "classifier":
-                continue
-            path = folder / checkpoints.VOCABULARY
             found[name] = _tokenizer(str(path), path.stat().st_mtime_ns)
         except (CheckpointError, ConfigError, OSError):
             continue

@@ -16,6 +16,7 @@ from rnnviz.lesson.questions import Choice, Number, Picture, Several
 from rnnviz.lesson.ragged import MOST_LINES, MOST_WORDS, POST, PRE, Batch, Readings, matrix, read_lines, readings
 from rnnviz.lesson.references import cite
 from rnnviz.pages.lesson import batches_buckets, batches_lengths, batches_windows
+from rnnviz.pages.sentiment import choice
 
 LINES, MODEL, SIDE = "keep_batches_lines", "keep_batches_model", "keep_batches_side"
 FIRST_MODEL = "imdb-lstm-100"
@@ -41,11 +42,9 @@ def render() -> None:
 @session.guarded
 def _page() -> None:
     model = _chosen_model()
-    if not isinstance(st.session_state.get(LINES, ""), str):
-        st.session_state[LINES] = EXAMPLE
     text = st.text_area(
         "Your texts, one a line",
-        key=session.default(LINES, EXAMPLE),
+        key=session.typed(LINES, EXAMPLE),
         height=140,
         disabled=session.frozen("text"),
     )
@@ -86,12 +85,6 @@ def _chosen_model() -> Model:
 def _suits(model: Model) -> bool:
     config = model.config
     return config.pooling == "last" and not config.bidirectional and config.num_outputs > 1
-
-
-def followed(model: Model) -> int:
-    """Return the class whose probability is followed: "positive" where there is one, else the last."""
-    labels = model.config.labels
-    return labels.index("positive") if "positive" in labels else len(labels) - 1
 
 
 def _say_left_out(batch: Batch) -> None:
@@ -188,7 +181,7 @@ def _off(batch: Batch, far: np.ndarray) -> list[tuple[float, int]]:
 
 
 def _distances(model: Model, batch: Batch, found: Readings, names: list[str]) -> None:
-    column = followed(model)
+    column = choice.followed(model)
     ways = {RIGHT: "padded at the end", LEFT: "padded at the start"}
     values = {name: found.distances(way) for way, name in ways.items()}
     st.altair_chart(

@@ -15,6 +15,7 @@ from rnnviz.lesson.questions import Number
 from rnnviz.lesson.ragged import GATHERED, Batch, alive, learning, readings
 from rnnviz.lesson.ragged_small import UNITS, Small, program_lines, small_states
 from rnnviz.lesson.references import cite
+from rnnviz.pages.sentiment import choice
 
 _WAYS = {
     GATHERED: "lengths, h_T gathered",
@@ -100,7 +101,7 @@ def learning_less(model: Model, batch: Batch, text: str) -> None:
     if batch.computed == batch.lengths.sum():
         st.info("Your lines are all equally long, so none learns less: type one shorter line.")
         return
-    trained, fresh = session.kept(learning, model, text, _column(model))
+    trained, fresh = session.kept(learning, model, text, choice.followed(model))
     names = row_names(batch.words)
     shares = {
         "untrained, padded at the end": fresh.end,
@@ -126,8 +127,3 @@ def learning_less(model: Model, batch: Batch, text: str) -> None:
         f"{short / batch.computed:.1%}: the padding\u2019s own loss takes {1 - total / batch.computed:.1%} and "
         "teaches nothing. So the loss is masked too: `ignore_index` in PyTorch, `sample_weight` or the mask in Keras."
     )
-
-
-def _column(model: Model) -> int:
-    labels = model.config.labels
-    return labels.index("positive") if "positive" in labels else len(labels) - 1

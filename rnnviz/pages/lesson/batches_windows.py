@@ -16,6 +16,7 @@ from rnnviz.config import LONGEST
 from rnnviz.lesson.questions import Choice, Number
 from rnnviz.lesson.ragged_windows import Windows, read_windows
 from rnnviz.lesson.references import cite
+from rnnviz.pages.sentiment import choice
 from rnnviz.text import read
 
 LONG, WINDOW, STRIDE = (f"keep_batches_{name}" for name in ("long", "window", "stride"))
@@ -38,32 +39,19 @@ def render(model: Model) -> None:
         "A very long text would make its whole batch long. It can be cut: keep only its first or last words, or read "
         "it in windows of w words, each from a fresh state or from where the last one ended."
     )
-    if not isinstance(st.session_state.get(LONG, ""), str):
-        st.session_state[LONG] = EXAMPLE
-    text = st.text_area("A long text", key=session.default(LONG, EXAMPLE), height=150, disabled=session.frozen("text"))
+    text = st.text_area("A long text", key=session.typed(LONG, EXAMPLE), height=150, disabled=session.frozen("text"))
     ids, tokens = read(model.tokenizer, text)
-    if len(ids) > LONGEST:
-        st.info(f"The text is long: its first {LONGEST:,} of {len(ids):,} words are read here.")
-        ids, tokens = ids[:LONGEST], tokens[:LONGEST]
+    ids, tokens = session.first_of(ids, LONGEST, "words"), tokens[:LONGEST]
     one, two = st.columns(2)
-    window = one.number_input("Window w, in words", 1, _MOST, step=1, key=_whole(WINDOW, _MOST, 20))
+    window = one.number_input("Window w, in words", 1, _MOST, step=1, key=session.whole(WINDOW, 1, _MOST, 20))
     stride = two.number_input(
-        "Stride s, from one window to the next", 1, window, step=1, key=_whole(STRIDE, window, window)
+        "Stride s, from one window to the next", 1, window, step=1, key=session.whole(STRIDE, 1, window, window)
     )
-    labels = model.config.labels
-    column = labels.index("positive") if "positive" in labels else len(labels) - 1
+    labels, column = model.config.labels, choice.followed(model)
     found = read_windows(model.network, ids, window, stride, column)
     _count(len(ids), window, stride, model)
     _kept(found, window, labels[column])
     _picture(found, tokens, labels[column], window)
-
-
-def _whole(key: str, high: int, value: int) -> str:
-    """Give a number's state its first value, also where what is kept does not fit."""
-    kept = st.session_state.get(key)
-    if type(kept) is not int or not 1 <= kept <= high:
-        st.session_state[key] = value
-    return key
 
 
 def _count(words: int, window: int, stride: int, model: Model) -> None:

@@ -62,9 +62,7 @@ def _flowing() -> tuple[Small, str, back.Flow, back.Cut] | None:
     left, right = st.columns(2)
     with left:
         name = network_box("Network", _NETWORK)
-    if not isinstance(st.session_state.get(_TEXT), str):
-        st.session_state[_TEXT] = _FIRST
-    text = right.text_input("Text", key=_TEXT, disabled=session.frozen("text"))
+    text = right.text_input("Text", key=session.typed(_TEXT, _FIRST), disabled=session.frozen("text"))
     one, two = st.columns(2)
     cell = one.segmented_control(
         "Cell of the small network",
@@ -76,14 +74,18 @@ def _flowing() -> tuple[Small, str, back.Flow, back.Cut] | None:
     target = two.segmented_control(
         "Right answer of the small network", _TARGETS, key=session.fitting(_TARGET, _TARGETS, "no"), required=True
     )
-    read = words(text)[: back.MOST_STEPS]
+    read = words(text)
+    if name == HAND:
+        session.first_of(read, back.MOST_STEPS, "words")
+    read = read[: back.MOST_STEPS]
     network, ids = cells.hand_network(read, cell)
     small = Small(network, ids, read, _TARGETS.index(target))
     if name == HAND:
         flow, cut = back.flow(network, ids, read, small.target), back.cut(network, ids, read, small.target)
     else:
         model = session.load_model(name)
-        flow, cut = session.kept(back.flow_of, model, text), session.kept(back.cut_of, model, text)
+        part = session.shown_part(model, text, back.MOST_STEPS)
+        flow, cut = session.kept(back.flow_of, model, part), session.kept(back.cut_of, model, part)
     _forward_and_back(flow, name)
     return small, name, flow, cut
 

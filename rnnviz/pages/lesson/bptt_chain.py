@@ -91,9 +91,7 @@ def _product() -> None:
 
 
 def _asked(place, label: str, key: str, value: str) -> list[float]:
-    if not isinstance(st.session_state.get(key), str):
-        st.session_state[key] = value
-    found = numbers(place.text_input(label, key=key, disabled=session.frozen("text")))
+    found = numbers(place.text_input(label, key=session.typed(key, value), disabled=session.frozen("text")))
     if len(found) > _MOST or max(map(abs, found)) > 100:
         raise TextError(f"Type at most {_MOST} numbers between −100 and 100.")
     return found

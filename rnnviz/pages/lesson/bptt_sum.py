@@ -143,7 +143,4 @@ def _large(flow: back.Flow) -> None:
 
 
 def _number(place, label: str, key: str, most: int) -> int:
-    kept = st.session_state.get(key)
-    if isinstance(kept, bool) or not isinstance(kept, int) or not 0 <= kept <= most:
-        st.session_state[key] = 0
-    return int(place.number_input(label, 0, most, key=key))
+    return int(place.number_input(label, 0, most, key=session.whole(key, 0, most, 0)))

@@ -17,7 +17,7 @@ from rnnviz.lesson.cell import GATE_NAMES, Hand, symbol, walk
 from rnnviz.lesson.cell_forms import batch, other_gru, stacked, without_hidden_bias, writing_form
 from rnnviz.lesson.questions import Choice as Choose
 from rnnviz.lesson.questions import Number
-from rnnviz.pages.lesson.cell_network import chosen_network, chosen_text, told, whole, words
+from rnnviz.pages.lesson.cell_network import chosen_network, chosen_text, told
 
 _MOST_TEXTS = 5
 _PARTS = [
@@ -57,7 +57,7 @@ def _products(hand: Hand, text: str) -> None:
         key=session.fitting("keep_cell_forms_gate", gates, gates[0]),
         format_func=lambda gate: f"{symbol(gate, hand.cell_type)}: {GATE_NAMES[gate]}",
     )
-    whole("keep_cell_forms_step", 1, last, last)
+    session.whole("keep_cell_forms_step", 1, last, last)
     if last > 1:
         two.slider("Step of both forms", 1, last, key="keep_cell_forms_step")
     time = st.session_state["keep_cell_forms_step"] - 1
@@ -105,7 +105,7 @@ def _batches(hand: Hand) -> None:
     )
     typed = st.text_input(
         "Texts, with spaces between them",
-        key=words("keep_cell_forms_texts", f"{hand.letters[0]}b ba a"),
+        key=session.typed("keep_cell_forms_texts", f"{hand.letters[0]}b ba a"),
         disabled=session.frozen("text"),
     )
     texts = typed.split()

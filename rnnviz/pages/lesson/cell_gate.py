@@ -17,7 +17,7 @@ from rnnviz.lesson.cell import MOST_STEPS
 from rnnviz.lesson.cell_forms import Growth, gated, growth, plain, sigmoid
 from rnnviz.lesson.questions import Choice, Order
 from rnnviz.lesson.references import cite
-from rnnviz.pages.lesson.cell_network import LAST_SEED, chosen_text, whole, words
+from rnnviz.pages.lesson.cell_network import LAST_SEED, chosen_text
 
 _GATE = [
     Knob("w", "Weight w", -12, 12, 0.5, 4, help="What a vowel does to the gate."),
@@ -43,11 +43,11 @@ def _gate() -> None:
         "0 for any other character, and what is to pass is the letter’s place in the alphabet: a = 1, z = 26."
     )
     text = st.text_input(
-        "Text for the gate", key=words("keep_cell_gate_text", "remember me"), disabled=session.frozen("text")
+        "Text for the gate", key=session.typed("keep_cell_gate_text", "remember me"), disabled=session.frozen("text")
     )
     if not text:
         raise TextError("The text is empty: type a few letters to send through the gate.")
-    text = text[:MOST_STEPS]
+    text = session.first_of(text, MOST_STEPS, "characters")
     values = knobs(_GATE, key="cell_gate_knobs")
     weight, bias = values["w"], values["b"]
     gate, place, passed = gated(text, weight, bias)
@@ -90,7 +90,11 @@ def _activations() -> None:
     )
     text = chosen_text()
     seed = st.number_input(
-        "Seed of W_x", 0, LAST_SEED, key=whole("keep_cell_gate_seed", 0, LAST_SEED, 0), disabled=session.frozen("model")
+        "Seed of W_x",
+        0,
+        LAST_SEED,
+        key=session.whole("keep_cell_gate_seed", 0, LAST_SEED, 0),
+        disabled=session.frozen("model"),
     )
     letters = tuple(dict.fromkeys(text))[:6]
     still: dict[str, Growth] = {kind: growth(plain(kind, letters, int(seed), 1.0), text) for kind in _CELLS}

@@ -30,28 +30,6 @@ _TEXT, _LETTERS = "abb bab", "ab"
 LAST_SEED = 10**6
 
 
-def whole(key: str, low: int, high: int, value: int) -> str:
-    """Do as `session.default` for a whole number, also where what is kept is none within the bounds."""
-    held = st.session_state.get(key)
-    if isinstance(held, bool) or not isinstance(held, int) or not low <= held <= high:
-        st.session_state[key] = value
-    return key
-
-
-def words(key: str, value: str) -> str:
-    """Do as `session.default` for a text, also where what is kept is none."""
-    if not isinstance(st.session_state.get(key), str):
-        st.session_state[key] = value
-    return key
-
-
-def toggled(key: str, value: bool = False) -> str:
-    """Do as `session.default` for a switch, also where what is kept is none."""
-    if not isinstance(st.session_state.get(key), bool):
-        st.session_state[key] = value
-    return key
-
-
 def chosen_text(help_text: str = "") -> str:
     """Ask for the text; what is too long is cut, and the page says so.
 
@@ -59,13 +37,11 @@ def chosen_text(help_text: str = "") -> str:
         TextError: It is empty.
     """
     text = st.text_input(
-        "Text", key=words("keep_cell_text", _TEXT), disabled=session.frozen("text"), help=help_text or None
+        "Text", key=session.typed("keep_cell_text", _TEXT), disabled=session.frozen("text"), help=help_text or None
     )
     if not text:
         raise TextError("The text is empty: type a few letters for the network to read.")
-    if len(text) > MOST_STEPS:
-        st.info(f"The text is long: the network reads its first {MOST_STEPS} characters.")
-    return text[:MOST_STEPS]
+    return session.first_of(text, MOST_STEPS, "characters")
 
 
 class Choice:
@@ -122,7 +98,7 @@ def chosen_network(kinds: Sequence[str] = tuple(CELL_LABELS)) -> Choice:
     )
     typed = three.text_input(
         "Letters",
-        key=words("keep_cell_letters", _LETTERS),
+        key=session.typed("keep_cell_letters", _LETTERS),
         disabled=held,
         help="The one-hot inputs, one to three characters; any other character is a vector of zeros.",
     )
@@ -144,7 +120,7 @@ def chosen_network(kinds: Sequence[str] = tuple(CELL_LABELS)) -> Choice:
         sizes = list(range(FEWEST_UNITS, MOST_UNITS + 1))
         units = four.selectbox("Units", sizes, key=session.fitting("keep_cell_units", sizes, 2), disabled=held)
         seed = five.number_input(
-            "Seed of the weights", 0, LAST_SEED, key=whole("keep_cell_seed", 0, LAST_SEED, 0), disabled=held
+            "Seed of the weights", 0, LAST_SEED, key=session.whole("keep_cell_seed", 0, LAST_SEED, 0), disabled=held
         )
     return Choice(kind, preset, units, int(seed), letters)
 

@@ -18,7 +18,7 @@ from rnnviz.lesson.cell import Hand, symbol, walk
 from rnnviz.lesson.cell_noise import DRAWS, First, drop, first_weights, mean_heard
 from rnnviz.lesson.questions import Choice, Number
 from rnnviz.lesson.references import cite
-from rnnviz.pages.lesson.cell_network import LAST_SEED, chosen_network, chosen_text, told, whole
+from rnnviz.pages.lesson.cell_network import LAST_SEED, chosen_network, chosen_text, told
 
 _RATES = [
     Knob("x", "dropout: inputs", 0, 0.9, 0.05, 0.5, help="The probability that an input is dropped."),
@@ -59,7 +59,7 @@ def _dropout(hand: Hand, text: str) -> None:
         format_func=_SAME.get,
         required=True,
     )
-    seed = two.number_input("Seed of the mask", 0, LAST_SEED, key=whole("keep_cell_mask_seed", 0, LAST_SEED, 8))
+    seed = two.number_input("Seed of the mask", 0, LAST_SEED, key=session.whole("keep_cell_mask_seed", 0, LAST_SEED, 8))
     rates = knobs(_RATES, key="cell_rates")
     found = drop(hand, text, rate=rates["x"], recurrent=rates["h"], same=same == "same", seed=int(seed))
     plain = walk(hand, text).states["hidden"]
@@ -124,7 +124,9 @@ def _first_weights() -> None:
         "biases. PyTorch’s nn.RNN draws all of them, two biases too, uniformly within ±1/√units. The first state "
         "differs at once, and what is left of it later differs more."
     )
-    seed = st.number_input("Seed of both draws", 0, LAST_SEED, key=whole("keep_cell_draw_seed", 0, LAST_SEED, 0))
+    seed = st.number_input(
+        "Seed of both draws", 0, LAST_SEED, key=session.whole("keep_cell_draw_seed", 0, LAST_SEED, 0)
+    )
     values = knobs(_LAYER, key="cell_layer")
     units, inputs = round(values["units"]), round(values["inputs"])
     found = _drawn(units, inputs, int(seed))

@@ -28,7 +28,7 @@ from rnnviz.lesson.cell_start import (
 from rnnviz.lesson.questions import Choice as Choose
 from rnnviz.lesson.questions import Number, Picture, Several
 from rnnviz.lesson.references import cite
-from rnnviz.pages.lesson.cell_network import LAST_SEED, Choice, chosen_network, chosen_text, toggled, told, whole
+from rnnviz.pages.lesson.cell_network import LAST_SEED, Choice, chosen_network, chosen_text, told
 
 _ASKED = "keep_cell_start_learned"
 _UPDATES, _RATE = 60, 0.5
@@ -70,7 +70,7 @@ def _learned(hand: Hand, text: str) -> None:
         "Seed of the dense layer",
         0,
         LAST_SEED,
-        key=whole("keep_cell_start_seed", 0, LAST_SEED, 0),
+        key=session.whole("keep_cell_start_seed", 0, LAST_SEED, 0),
         disabled=session.frozen("model"),
     )
     _which_profit()
@@ -147,7 +147,7 @@ def _direction(choice: Choice, hand: Hand, text: str) -> None:
     )
     own = st.toggle(
         "Give the backward cell weights of its own",
-        key=toggled("keep_cell_direction_own"),
+        key=session.ticked("keep_cell_direction_own", False),
         disabled=session.frozen("model"),
         help="Random ones, by the seed 1; else both read with the same weights.",
     )
@@ -257,7 +257,7 @@ def _pieces(hand: Hand, text: str) -> None:
         "Characters in a piece",
         1,
         max(2, len(text)),
-        key=whole("keep_cell_piece", 1, max(2, len(text)), max(1, (len(text) + 1) // 2)),
+        key=session.whole("keep_cell_piece", 1, max(2, len(text)), max(1, (len(text) + 1) // 2)),
     )
     read = walk(hand, text).states["hidden"]
     ways = {

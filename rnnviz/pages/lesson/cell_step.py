@@ -17,7 +17,7 @@ from rnnviz.lesson.cell import Hand, Walk, step_rows, symbol, units_arithmetic, 
 from rnnviz.lesson.cell_lines import keras_script, pytorch_script
 from rnnviz.lesson.references import cite
 from rnnviz.pages.lesson import cell_questions as questions
-from rnnviz.pages.lesson.cell_network import Choice, chosen_network, chosen_text, toggled, whole
+from rnnviz.pages.lesson.cell_network import Choice, chosen_network, chosen_text
 
 _STEP = "keep_cell_step"
 SOURCES = {
@@ -71,7 +71,7 @@ def _move(by: int, last: int) -> None:
 def _stepper(read: Walk, hand: Hand) -> int:
     """Ask for the step, from 0."""
     last = len(read.tokens)
-    whole(_STEP, 1, last, 1)
+    session.whole(_STEP, 1, last, 1)
     back, slider, on = st.columns([1, 4, 1], vertical_alignment="bottom")
     now = st.session_state[_STEP]
     back.button("Previous", on_click=_move, args=(-1, last), disabled=now == 1, width="stretch")
@@ -172,7 +172,9 @@ def _output(hand: Hand, read: Walk, time: int) -> None:
     state = symbol("hidden", hand.cell_type)
     st.header("What comes out")
     dense = st.toggle(
-        f"A dense layer reads the state: y = W_hy {state} + b_y", key=toggled("keep_cell_dense"), help="else y is h"
+        f"A dense layer reads the state: y = W_hy {state} + b_y",
+        key=session.ticked("keep_cell_dense", False),
+        help="else y is h",
     )
     h = read.states["hidden"][time + 1]
     if not dense:

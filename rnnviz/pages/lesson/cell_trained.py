@@ -15,7 +15,6 @@ from rnnviz.errors import TextError
 from rnnviz.lesson.cell import GATE_NAMES, symbol
 from rnnviz.lesson.cell_trained import TrainedStep, recorded, trained_step
 from rnnviz.lesson.questions import Choice
-from rnnviz.pages.lesson.cell_network import whole, words
 from rnnviz.recording import Recording
 
 _STEP = "keep_cell_trained_step"
@@ -39,11 +38,13 @@ def render() -> None:
     )
     model = session.load_model(name)
     layers, units = model.config.num_layers, model.config.hidden_size
-    layer = two.number_input("Layer", 1, layers, key=whole("keep_cell_layer", 1, layers, 1)) - 1
-    unit = three.number_input("Unit", 1, units, key=whole("keep_cell_trained_unit", 1, units, 1)) - 1
+    layer = two.number_input("Layer", 1, layers, key=session.whole("keep_cell_layer", 1, layers, 1)) - 1
+    unit = three.number_input("Unit", 1, units, key=session.whole("keep_cell_trained_unit", 1, units, 1)) - 1
     text = st.text_area(
         "Text for the model",
-        key=words("keep_cell_trained_text", "I did not like this film: the plot is dull and the acting is terrible."),
+        key=session.typed(
+            "keep_cell_trained_text", "I did not like this film: the plot is dull and the acting is terrible."
+        ),
         height=80,
         disabled=session.frozen("text"),
     )
@@ -55,10 +56,10 @@ def render() -> None:
 @st.fragment
 @session.guarded
 def _steps(model: Model, text: str, layer: int, unit: int) -> None:
-    part = _part(model, text)
+    part = session.shown_part(model, text, _MOST)
     recording = session.kept(recorded, model, part)
     last = len(recording.tokens)
-    whole(_STEP, 1, last, min(4, last))
+    session.whole(_STEP, 1, last, min(4, last))
     if last > 1:
         st.slider("Step of the text", 1, last, key=_STEP)
     time = st.session_state[_STEP] - 1
@@ -79,15 +80,6 @@ def _steps(model: Model, text: str, layer: int, unit: int) -> None:
             st.caption("It needs this project beside torch, for the model’s weights.")
             kind = model.config.cell_type
             st.code(pytorch_lines(model.name, part, kind, layer, unit, time), language="python")
-
-
-def _part(model: Model, text: str) -> str:
-    """Return the beginning of a text that is shown."""
-    tokens = model.tokenizer.tokens(text)
-    if len(tokens) <= _MOST:
-        return text
-    st.info(f"The text is long: the network reads its first {_MOST} tokens.")
-    return text[:_MOST] if model.config.task == "language_model" else " ".join(tokens[:_MOST])
 
 
 def _question(step: TrainedStep, model: Model, token: str, place: tuple) -> None:

@@ -40,14 +40,12 @@ def render() -> None:
         "Here is why linear helps. Two steps of $h_t = a h_{t-1} + x_t$ are one step of the same kind, so neighbours "
         "can be joined before it is known what comes from the left. Your numbers, step by step and in rounds:"
     )
-    if not isinstance(st.session_state.get(NUMBERS, ""), str):
-        st.session_state[NUMBERS] = EXAMPLE
     kept = st.session_state.get(FACTOR)
     if isinstance(kept, bool) or not isinstance(kept, (int, float)) or not -1.5 <= kept <= 1.5:
         st.session_state[FACTOR] = 1.0
     st.session_state[FACTOR] = float(st.session_state[FACTOR])
     one, two = st.columns([3, 1])
-    typed = one.text_input("Inputs x, numbers", key=session.default(NUMBERS, EXAMPLE), disabled=session.frozen("text"))
+    typed = one.text_input("Inputs x, numbers", key=session.typed(NUMBERS, EXAMPLE), disabled=session.frozen("text"))
     factor = two.number_input("Weight a", -1.5, 1.5, step=0.05, key=FACTOR)
     inputs = _numbers(typed)
     _show(linear_scan(factor, inputs), factor, inputs)

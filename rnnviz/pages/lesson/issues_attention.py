@@ -34,10 +34,8 @@ def render() -> None:
         r"\alpha_t = \frac{\exp(q \cdot h_t / \sqrt{H})}{\sum_s \exp(q \cdot h_s / \sqrt{H})} \qquad\qquad "
         r"c = \sum_t \alpha_t\, h_t"
     )
-    if not isinstance(st.session_state.get(TEXT, ""), str):
-        st.session_state[TEXT] = EXAMPLE
     text = st.text_area(
-        "Text for attention", key=session.default(TEXT, EXAMPLE), height=100, disabled=session.frozen("text")
+        "Text for attention", key=session.typed(TEXT, EXAMPLE), height=100, disabled=session.frozen("text")
     )
     names = [n for n in session.model_names("classifier") if not session.load_model(n).config.bidirectional]
     if not names:

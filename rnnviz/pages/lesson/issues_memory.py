@@ -37,9 +37,7 @@ def render() -> None:
         "on to the end, and see what is left of the change there. Then cut off all but the last tokens, and see what "
         "the network misses."
     )
-    if not isinstance(st.session_state.get(TEXT, ""), str):
-        st.session_state[TEXT] = EXAMPLE
-    text = st.text_area("Text", key=session.default(TEXT, EXAMPLE), height=130, disabled=session.frozen("text"))
+    text = st.text_area("Text", key=session.typed(TEXT, EXAMPLE), height=130, disabled=session.frozen("text"))
     models = _models()
     if not models:
         st.info("Choose at least one network.")

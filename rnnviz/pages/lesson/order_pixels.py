@@ -64,13 +64,11 @@ def render() -> None:
 
 def _picture() -> np.ndarray:
     """Ask for the picture."""
-    if not isinstance(st.session_state.get(PICTURE, ""), str):
-        st.session_state[PICTURE] = EXAMPLE
     frozen = session.frozen("text")
     left, right = st.columns([3, 2])
     text = left.text_area(
         f"Picture: {SIDE} lines of {SIDE} digits, 0 blank, {INK} full ink",
-        key=session.default(PICTURE, EXAMPLE),
+        key=session.typed(PICTURE, EXAMPLE),
         height=220,
         disabled=frozen,
     )

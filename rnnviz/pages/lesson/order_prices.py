@@ -31,9 +31,7 @@ def render() -> None:
         "The same with numbers. Is the price rising or falling? Mean, spread, lowest and highest cannot tell: they are "
         "a bag\u2019s features. A recurrent network of two units can."
     )
-    if not isinstance(st.session_state.get(PRICES, ""), str):
-        st.session_state[PRICES] = EXAMPLE
-    text = st.text_input("Prices, one a day", key=session.default(PRICES, EXAMPLE), disabled=session.frozen("text"))
+    text = st.text_input("Prices, one a day", key=session.typed(PRICES, EXAMPLE), disabled=session.frozen("text"))
     prices = read_numbers(text)
     kept_order("prices", len(prices), range(len(prices))[::-1])
     order = order_tools("prices", prices, lambda i: f"{prices[i]:g}", "price", REVERSE | SORT)

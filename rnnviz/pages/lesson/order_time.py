@@ -86,9 +86,7 @@ def _one_word(flat: Model, recurrent: Model) -> None:
     left, right = st.columns(2)
     words = []
     for column, label, key, first in ((left, "A good word", GOOD, "wonderful"), (right, "A bad word", BAD, "terrible")):
-        if not isinstance(st.session_state.get(key, ""), str):
-            st.session_state[key] = first
-        text = column.text_input(label, key=session.default(key, first), disabled=session.frozen("text"))
+        text = column.text_input(label, key=session.typed(key, first), disabled=session.frozen("text"))
         if not text.strip():
             raise TextError("Type one word in each of the two boxes.")
         words.append(words_of(flat, text)[0][0])

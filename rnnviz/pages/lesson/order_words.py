@@ -76,9 +76,7 @@ def _settings() -> tuple[Model, str]:
     """
     if SENTENCE not in st.session_state:
         st.session_state[SENTENCE], st.session_state[ORDER] = NOTES[0], list(NOTES[1])
-    session.default(SENTENCE, NOTES[0])
-    if not isinstance(st.session_state[SENTENCE], str):
-        st.session_state[SENTENCE] = NOTES[0]
+    session.typed(SENTENCE, NOTES[0])
     now = (st.session_state[SENTENCE], st.session_state.get(ORDER))
     st.session_state[PAIR] = next((name for name, pair in PAIRS.items() if pair == now), None)
     frozen = session.frozen("text")

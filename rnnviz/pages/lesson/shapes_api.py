@@ -23,7 +23,6 @@ from rnnviz.lesson.shapes import (
     returned,
     without_sequences,
 )
-from rnnviz.pages.lesson.shapes_training import switch, whole
 
 _KEYS = "keep_shapes_api_"
 _FIRST = Setting()
@@ -74,8 +73,8 @@ def _try() -> None:
     setting = _ask()
     st.header("What a layer returns")
     one, two = st.columns(2)
-    sequences = one.checkbox("return_sequences", key=switch(f"{_KEYS}sequences", False))
-    state = two.checkbox("return_state", key=switch(f"{_KEYS}state", False))
+    sequences = one.checkbox("return_sequences", key=session.ticked(f"{_KEYS}sequences", False))
+    state = two.checkbox("return_state", key=session.ticked(f"{_KEYS}state", False))
     setting = replace(setting, sequences=sequences, state=state)
     _returned(setting)
     lines(
@@ -92,12 +91,12 @@ def _ask() -> Setting:
     names = list(_NUMBERS)
     for row in (names[:4], names[4:]):
         for column, name in zip(st.columns(4), row, strict=False):
-            key = whole(f"{_KEYS}{name}", 1, LIMITS[name], getattr(_FIRST, name))
+            key = session.whole(f"{_KEYS}{name}", 1, LIMITS[name], getattr(_FIRST, name))
             values[name] = int(column.number_input(_NUMBERS[name], 1, LIMITS[name], key=key, step=1))
     one, two = st.columns(2)
     key = session.fitting(f"{_KEYS}cell", tuple(CELLS), _FIRST.cell)
     cell = one.segmented_control("Cell", list(CELLS), key=key, format_func=lambda cell: CELLS[cell][0], required=True)
-    both = two.checkbox("Bidirectional", key=switch(f"{_KEYS}both", False))
+    both = two.checkbox("Bidirectional", key=session.ticked(f"{_KEYS}both", False))
     return Setting(cell=cell, both=both, **values)
 
 

@@ -16,7 +16,7 @@ from rnnviz.lesson.little import card, shipped
 from rnnviz.lesson.little_dates import FORMS, OUT, OUTPUTS, START, TASK, UNITS, Translated, places, translate
 from rnnviz.lesson.questions import Choice, Number
 from rnnviz.lesson.references import cite
-from rnnviz.pages.lesson.shapes_training import network, switch, training, typed, whole
+from rnnviz.pages.lesson.shapes_training import network, training
 
 _KEYS = "keep_shapes_dates_"
 _DATE = "12th of March 2021"
@@ -45,12 +45,14 @@ def _try() -> None:
     net = network("dates")
     one, two = st.columns([3, 2])
     frozen = session.frozen("text")
-    text = one.text_input("A date, in any form", key=typed(f"{_KEYS}text", _DATE), live="200ms", disabled=frozen)
-    given = two.text_input("Begin the answer with", key=typed(f"{_KEYS}given", ""), disabled=frozen)
+    text = one.text_input(
+        "A date, in any form", key=session.typed(f"{_KEYS}text", _DATE), live="200ms", disabled=frozen
+    )
+    given = two.text_input("Begin the answer with", key=session.typed(f"{_KEYS}given", ""), disabled=frozen)
     one, two = st.columns(2)
     keep = (
-        one.checkbox("h passes to the decoder", key=switch(f"{_KEYS}h", True)),
-        two.checkbox("c passes to the decoder", key=switch(f"{_KEYS}c", True)),
+        one.checkbox("h passes to the decoder", key=session.ticked(f"{_KEYS}h", True)),
+        two.checkbox("c passes to the decoder", key=session.ticked(f"{_KEYS}c", True)),
     )
     found = translate(net, text, given.strip(), keep)
     st.metric("Written by the decoder", found.wrote)
@@ -67,7 +69,7 @@ def _try() -> None:
 
 def _steps(found: Translated) -> None:
     st.markdown("**Greedy decoding, step by step**")
-    key = whole(f"{_KEYS}steps", 1, OUTPUTS, OUTPUTS)
+    key = session.whole(f"{_KEYS}steps", 1, OUTPUTS, OUTPUTS)
     steps = st.slider("Steps of writing", 1, OUTPUTS, key=key)
     rows = []
     for step in range(steps):

@@ -24,7 +24,7 @@ from rnnviz.lesson.little_numbers import (
 )
 from rnnviz.lesson.questions import Choice
 from rnnviz.lesson.references import cite
-from rnnviz.pages.lesson.shapes_training import network, training, typed, whole
+from rnnviz.pages.lesson.shapes_training import network, training
 
 _KEYS = "keep_shapes_numbers_"
 
@@ -48,7 +48,10 @@ def _try() -> None:
     net = network("numbers")
     one, two, three = st.columns([1, 2, 1])
     text = one.text_input(
-        f"A number, 0 to {LAST}", key=typed(f"{_KEYS}number", "734"), live="200ms", disabled=session.frozen("text")
+        f"A number, 0 to {LAST}",
+        key=session.typed(f"{_KEYS}number", "734"),
+        live="200ms",
+        disabled=session.frozen("text"),
     )
     form_key = session.fitting(f"{_KEYS}form", tuple(FORMS), "cardinal")
     form = two.segmented_control("Form", list(FORMS), key=form_key, format_func=FORMS.get, required=True)
@@ -56,7 +59,9 @@ def _try() -> None:
     heat = three.select_slider("Temperature", (0.0, 0.5, 1.0, 1.5, 2.0), key=heat_key)
     seed = 0
     if heat:
-        seed = int(st.number_input("Seed of the draw", 0, 10**6, key=whole(f"{_KEYS}draw", 0, 10**6, 0), step=1))
+        seed = int(
+            st.number_input("Seed of the draw", 0, 10**6, key=session.whole(f"{_KEYS}draw", 0, 10**6, 0), step=1)
+        )
     number = number_of(text)
     found = write(net, number, form, heat, seed)
     _tell(number, form, found)

@@ -14,7 +14,7 @@ from rnnviz.lesson.little import card
 from rnnviz.lesson.little_spaces import NETWORKS, Tagged, changed, places, tag
 from rnnviz.lesson.questions import Choice, Number
 from rnnviz.lesson.references import cite
-from rnnviz.pages.lesson.shapes_training import network, training, typed
+from rnnviz.pages.lesson.shapes_training import network, training
 
 _KEYS = "keep_shapes_spaces_"
 _TEXT = "We were all together. I have no one to love."
@@ -56,7 +56,7 @@ def _before() -> None:
 def _try() -> None:
     networks = network("spaces")
     text = st.text_input(
-        "Type English words", key=typed(f"{_KEYS}text", _TEXT), live="200ms", disabled=session.frozen("text")
+        "Type English words", key=session.typed(f"{_KEYS}text", _TEXT), live="200ms", disabled=session.frozen("text")
     )
     found = tag(networks, text)
     for name, label in NETWORKS.items():
@@ -122,8 +122,8 @@ def _endings() -> None:
     )
     one, two = st.columns(2)
     frozen = session.frozen("text")
-    first = one.text_input("One ending", key=typed(f"{_KEYS}one", _ONE), live="200ms", disabled=frozen)
-    second = two.text_input("Another ending", key=typed(f"{_KEYS}other", _OTHER), live="200ms", disabled=frozen)
+    first = one.text_input("One ending", key=session.typed(f"{_KEYS}one", _ONE), live="200ms", disabled=frozen)
+    second = two.text_input("Another ending", key=session.typed(f"{_KEYS}other", _OTHER), live="200ms", disabled=frozen)
     letters, gaps = changed(network_in_use(), first, second)
     ask(
         Number(

@@ -15,7 +15,7 @@ from rnnviz.errors import ModelNotFoundError
 from rnnviz.lesson.questions import Number
 from rnnviz.lesson.references import cite
 from rnnviz.lesson.shapes import classifier_places
-from rnnviz.pages.lesson.shapes_training import typed
+from rnnviz.pages.sentiment import choice
 
 TEXT, MODEL = "keep_shapes_text", "keep_shapes_text_model"
 _EXAMPLE = "not a bad film at all, the plot is clever and the acting is great"
@@ -37,20 +37,23 @@ def render() -> None:
 @session.guarded
 def _try() -> None:
     model = _model()
-    text = st.text_input("Type a review", key=typed(TEXT, _EXAMPLE), live="200ms", disabled=session.frozen("text"))
+    text = st.text_input(
+        "Type a review", key=session.typed(TEXT, _EXAMPLE), live="200ms", disabled=session.frozen("text")
+    )
     part = session.shown_part(model, text)
     found = session.prediction(model, part)
-    label = _followed(model)
+    label = choice.followed(model)
     after = found.probabilities[:, label]
     name = model.config.labels[label]
     st.metric(f"{name}, after the last word", f"{after[-1]:.1%}")
     words = found.tokens[:_LONGEST]
     strange = [token in set(found.unknown) for token in words]
+    more = f" The first {_LONGEST} words are coloured." if len(found.tokens) > _LONGEST else ""
     st.html(text_html(words, after[:_LONGEST], Scale(0, 1, False), unknown=strange))
     st.caption(
         f"Each word is coloured by the probability of \u201c{as_text(name)}\u201d after it (blue 0, white a half, red "
         "1; hover for the number). Look for words after which the colour turns: all but the last colour is thrown "
-        "away. A word with a wavy line was never seen in training."
+        "away. A word with a wavy line was never seen in training." + more
     )
     _diagram(model, part, len(found.tokens))
     _question(found.tokens, after, name)
@@ -71,11 +74,6 @@ def _model() -> Model:
 def _fits(model: Model) -> bool:
     config = model.config
     return config.pooling == "last" and not config.bidirectional and config.num_outputs >= 2
-
-
-def _followed(model: Model) -> int:
-    labels = model.config.labels
-    return labels.index("positive") if "positive" in labels else len(labels) - 1
 
 
 def _diagram(model: Model, text: str, words: int) -> None:

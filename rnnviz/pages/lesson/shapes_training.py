@@ -84,7 +84,7 @@ def training(name: str) -> None:
     one, two = st.columns(2)
     share_key = session.fitting(f"keep_shapes_{name}_share", tuple(_SHARES), "half")
     share = one.selectbox("Updates, of the shipped recipe\u2019s", list(_SHARES), key=share_key)
-    seed_key = whole(f"keep_shapes_{name}_seed", 0, LAST_SEED, 1)
+    seed_key = session.whole(f"keep_shapes_{name}_seed", 0, LAST_SEED, 1)
     seed = two.number_input("Seed", 0, LAST_SEED, key=seed_key, step=1)
     made = task(name).recipe
     recipe = replace(made, updates=max(1, made.updates // _SHARES[share]), seed=int(seed))
@@ -148,25 +148,3 @@ def _chart(name: str, looks: tuple[Look, ...], recipe: Recipe) -> None:
         f"Look for when the line leaves the floor. Each point is the share of {task(name).measure}, on the validation "
         f"part. Seed {recipe.seed}, {recipe.updates:,} updates of {recipe.batch_size} examples."
     )
-
-
-def whole(key: str, low: int, high: int, value: int) -> str:
-    """Give a widget's state a whole number within its range, whatever is kept there, and return its key."""
-    kept = st.session_state.get(key)
-    if isinstance(kept, bool) or not isinstance(kept, int) or not low <= kept <= high:
-        st.session_state[key] = value
-    return key
-
-
-def typed(key: str, value: str) -> str:
-    """Give a widget's state a text, whatever is kept there, and return its key."""
-    if not isinstance(st.session_state.get(key), str):
-        st.session_state[key] = value
-    return key
-
-
-def switch(key: str, value: bool) -> str:
-    """Give a widget's state yes or no, whatever is kept there, and return its key."""
-    if not isinstance(st.session_state.get(key), bool):
-        st.session_state[key] = value
-    return key

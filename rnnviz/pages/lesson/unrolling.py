@@ -66,24 +66,15 @@ def _inputs(reads: str, name: str) -> list[float | str]:
     """Ask for what is read."""
     frozen = session.frozen("text")
     if reads == "numbers":
-        _sane(_NUMBERS, _FIRST_NUMBERS)
-        text = st.text_input("Numbers", key=_NUMBERS, disabled=frozen)
+        text = st.text_input("Numbers", key=session.typed(_NUMBERS, _FIRST_NUMBERS), disabled=frozen)
         return numbers(_shortened(text, len(text.replace(",", " ").replace(";", " ").split())))
-    _sane(_TEXT, _FIRST_TEXT)
-    _sane(_LETTER, "e")
     left, right = st.columns([4, 1])
-    text = left.text_input("Text, read letter by letter", key=_TEXT, disabled=frozen)
+    text = left.text_input("Text, read letter by letter", key=session.typed(_TEXT, _FIRST_TEXT), disabled=frozen)
     if name == "letter":
-        letter = right.text_input("Letter to count", key=_LETTER, max_chars=1, disabled=frozen)
+        letter = right.text_input("Letter to count", key=session.typed(_LETTER, "e"), max_chars=1, disabled=frozen)
         if not letter:
             raise TextError("There is no letter to count: type one.")
     return characters(_shortened(text, len(text)))
-
-
-def _sane(key: str, value: str) -> None:
-    """Give a text its first value, also where what is kept is no text."""
-    if not isinstance(st.session_state.get(key), str):
-        st.session_state[key] = value
 
 
 def _letter() -> str:

@@ -17,7 +17,7 @@ from rnnviz.components.lines import lines
 from rnnviz.components.question import ask
 from rnnviz.lesson import unrolling_cell as cells
 from rnnviz.lesson.questions import Number
-from rnnviz.lesson.unrolling import words
+from rnnviz.lesson.unrolling import MOST_STEPS, words
 from rnnviz.lesson.unrolling_lines import keras_lines, torch_lines
 from rnnviz.network import Network
 
@@ -79,9 +79,7 @@ def network_box(label: str, key: str) -> str:
 
 def chosen_words() -> str:
     """Ask for the text that the cell reads."""
-    if not isinstance(st.session_state.get(WORDS), str):
-        st.session_state[WORDS] = FIRST
-    return st.text_input("Text for the cell", key=WORDS, disabled=session.frozen("text"))
+    return st.text_input("Text for the cell", key=session.typed(WORDS, FIRST), disabled=session.frozen("text"))
 
 
 def hand_cell() -> tuple[str, dict[str, float]]:
@@ -98,7 +96,7 @@ def hand_cell() -> tuple[str, dict[str, float]]:
 
 
 def _by_hand(text: str) -> None:
-    read = words(text)
+    read = session.first_of(words(text), MOST_STEPS, "words")
     left, right = st.columns(2)
     left.segmented_control(
         "Cell",
@@ -224,7 +222,7 @@ def _lines(network: Network, run: cells.CellRun) -> None:
 
 
 def _trained(model: Model, text: str) -> None:
-    run = session.kept(cells.watch, model, text)
+    run = session.kept(cells.watch, model, session.shown_part(model, text, MOST_STEPS))
     cell = model.config.cell_type
     units = cells.most_moving(run.states["hidden"][1:], 3)
     weights = Weights.of(model.network.recurrent[-1]["d"])

@@ -16,6 +16,7 @@ from rnnviz.lesson.unrolling import MOST_STEPS, words
 from rnnviz.pages.lesson.unrolling_cell import FIRST, HAND, WORDS, hand_cell, network_box
 
 _NETWORK, _NEXT, _SEED = "keep_unrolling_more_network", "keep_unrolling_next", "keep_unrolling_seed"
+_START_STEPS = 60
 
 
 def render() -> None:
@@ -36,9 +37,7 @@ def _one_more() -> None:
     left, right = st.columns(2)
     with left:
         name = network_box("Network that goes on", _NETWORK)
-    if not isinstance(st.session_state.get(_NEXT), str):
-        st.session_state[_NEXT] = "really"
-    more = right.text_input("One more word", key=_NEXT, disabled=session.frozen("text"))
+    more = right.text_input("One more word", key=session.typed(_NEXT, "really"), disabled=session.frozen("text"))
     if not more.strip():
         raise TextError("There is no word to go on with: type one.")
     text = _text()
@@ -62,7 +61,7 @@ def _one_more() -> None:
     )
     three.metric("Largest difference of the two states", f"{found.apart:.1e}", border=True)
     _table(found)
-    ask(_work(len(words(text))))
+    ask(_work(min(len(words(text)), MOST_STEPS - 1)))
 
 
 def _text() -> str:
@@ -73,7 +72,7 @@ def _text() -> str:
 def _measured(name: str, text: str, more: str) -> cells.OneMore:
     if name == HAND:
         cell, changed = hand_cell()
-        read = [*words(text)[: MOST_STEPS - 1], more]
+        read = [*session.first_of(words(text), MOST_STEPS - 1, "words"), more]
         network, ids = cells.hand_network(read, cell, changed)
         return cells.one_more(network, ids)
     return session.kept(cells.watch_one_more, session.load_model(name), f"{text} {more}")
@@ -120,16 +119,13 @@ def _starts() -> None:
         "part 2 reads your text from all three. What is learned here is the start alone: 150 updates bring the first "
         "score after each word nearer to the length of the next word."
     )
-    read = words(_text())
+    read = session.first_of(words(_text()), _START_STEPS, "words")
     if len(read) < 2:
         raise TextError("One word has no next word: type at least two in part 2 to learn a start.")
     cell, changed = hand_cell()
-    seed = session.default(_SEED, 0)
-    if not isinstance(st.session_state[seed], int) or not 0 <= st.session_state[seed] <= 999:
-        st.session_state[seed] = 0
-    drawn = int(st.number_input("Seed of the random start", 0, 999, key=seed))
-    network, ids = cells.hand_network(read[:60], cell, changed)
-    runs = cells.starts(network, ids, read[:60], drawn)
+    drawn = int(st.number_input("Seed of the random start", 0, 999, key=session.whole(_SEED, 0, 999, 0)))
+    network, ids = cells.hand_network(read, cell, changed)
+    runs = cells.starts(network, ids, read, drawn)
     for column, (name, run) in zip(st.columns(3), runs.items(), strict=True):
         start = ", ".join(f"{v:.2f}" for v in run.states["hidden"][0])
         loss = cells.next_length_loss(run, network, ids)

@@ -21,7 +21,7 @@ NOTES_IDS = [11, 14, 35, 436, 389, 19]
 """What the lecture's vectorizer gave for it, fitted on film reviews."""
 STRANGE_EXAMPLE = "An unputdownable, binge-worthy rom-com; the CGI was meh but Zendaya slays."
 _CANDIDATES = ("good", "terrible", "unputdownable", "director", "netflix", "smartphone")
-_LONGEST = 200
+_LONGEST, _COMPARED = 200, 60
 
 
 @st.fragment
@@ -36,11 +36,9 @@ def example() -> None:
     model = session.load_model(
         left.selectbox("Network whose tokenizer reads", names, key=key, disabled=session.frozen("model"))
     )
-    if not isinstance(st.session_state.get(TEXT, ""), str):
-        st.session_state[TEXT] = NOTES
-    key = session.default(TEXT, NOTES)
+    key = session.typed(TEXT, NOTES)
     text = right.text_input("A sentence", key=key, disabled=session.frozen("text"))
-    tokens = model.tokenizer.tokens(text)[:_LONGEST]
+    tokens = session.first_of(model.tokenizer.tokens(text), _LONGEST, "words")
     ids = model.tokenizer.ids(tokens).tolist()
     if text == NOTES:
         st.markdown("In the lecture:")
@@ -70,8 +68,9 @@ def _standardized(text: str) -> None:
     """What each standardisation makes of the sentence."""
     rows = []
     for name in STANDARDIZE:
-        tokens = steps_of(text, Options(standardize=name)).tokens[:60]
-        rows.append((name, " | ".join(visible(token) for token in tokens)))
+        tokens = steps_of(text, Options(standardize=name)).tokens
+        more = " | \u2026" if len(tokens) > _COMPARED else ""
+        rows.append((name, " | ".join(visible(token) for token in tokens[:_COMPARED]) + more))
     st.html(table_html(("standardize", "tokens"), rows, "The same sentence, standardised in four ways", words=True))
     st.caption(
         "Look at the last word: with its full stop it is another word, and with a capital letter yet another. Each "
@@ -89,9 +88,7 @@ def unknown() -> None:
         "word: it may learn that such a word stands there, never which."
     )
     _ask()
-    if not isinstance(st.session_state.get(STRANGE, ""), str):
-        st.session_state[STRANGE] = STRANGE_EXAMPLE
-    key = session.default(STRANGE, STRANGE_EXAMPLE)
+    key = session.typed(STRANGE, STRANGE_EXAMPLE)
     text = st.text_area("Your words", key=key, height=90, disabled=session.frozen("text"))
     if not text.strip():
         raise TextError("The text is empty: type a few words to see which of them are known.")

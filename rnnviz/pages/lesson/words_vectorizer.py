@@ -74,9 +74,7 @@ def render() -> None:
 
 
 def _text(label: str, key: str, first: str, height: int) -> str:
-    if not isinstance(st.session_state.get(key, ""), str):
-        st.session_state[key] = first
-    return st.text_area(label, key=session.default(key, first), height=height, disabled=session.frozen("text"))
+    return st.text_area(label, key=session.typed(key, first), height=height, disabled=session.frozen("text"))
 
 
 def _options() -> Options:
@@ -127,10 +125,8 @@ def _widths(ngrams: str) -> int | tuple[int, ...] | None:
 def _by_hand(mode: str) -> tuple[str, ...]:
     """Ask for a vocabulary in place of the lines' own."""
     key = f"{_OPTION}vocabulary"
-    if not isinstance(st.session_state.get(key, ""), str):
-        st.session_state[key] = ""
     told = "vocabulary by hand, words apart by commas (empty: learnt from the lines)"
-    text = st.text_input(told, key=session.default(key, ""), disabled=session.frozen("text"))
+    text = st.text_input(told, key=session.typed(key, ""), disabled=session.frozen("text"))
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
@@ -141,9 +137,7 @@ def _weights() -> tuple[float, ...]:
         TextError: One is no number.
     """
     key = f"{_OPTION}idf"
-    if not isinstance(st.session_state.get(key, ""), str):
-        st.session_state[key] = ""
-    text = st.text_input("idf_weights, one a word", key=session.default(key, ""), disabled=session.frozen("text"))
+    text = st.text_input("idf_weights, one a word", key=session.typed(key, ""), disabled=session.frozen("text"))
     try:
         weights = tuple(float(part) for part in re.split(r"[\s,;]+", text) if part)
     except ValueError:

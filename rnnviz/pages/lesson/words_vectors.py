@@ -71,10 +71,8 @@ def render() -> None:
 
 
 def _box(widget: object, label: str, key: str, first: str) -> str:
-    if not isinstance(st.session_state.get(key, ""), str):
-        st.session_state[key] = first
     more = {"height": 160} if widget.__name__ == "text_area" else {}
-    return widget(label, key=session.default(key, first), disabled=session.frozen("text"), **more)
+    return widget(label, key=session.typed(key, first), disabled=session.frozen("text"), **more)
 
 
 def _ask_cost() -> None:
