@@ -69,7 +69,7 @@ def test_a_knob_moves_the_half_life_and_the_line(page: Page, app_url: str) -> No
     scale.press("PageDown")
     expect(rnn).not_to_have_text(before, timeout=SLOW)
     assert float(rnn.inner_text().split()[0]) < float(before.split()[0])
-    assert line.get_attribute("d") != drawn
+    expect(line).not_to_have_attribute("d", drawn)
     scale.press("Home")
     expect(page.get_by_text("\u03bb = 0.06")).to_be_visible(timeout=SLOW)
     page.get_by_role("button", name="Reset", exact=True).click()

@@ -536,6 +536,7 @@ def test_a_server_that_drops_is_told_of_and_come_back_to(page: Page) -> None:
 
 def _tab_to(page: Page, found: Callable[[dict], bool], most: int = 80) -> None:
     """Press Tab until what has the focus is what is looked for."""
+    seen = []
     for _ in range(most):
         page.keyboard.press("Tab")
         here = page.evaluate(
@@ -545,9 +546,10 @@ def _tab_to(page: Page, found: Callable[[dict], bool], most: int = 80) -> None:
                 const kind = e.className?.toString?.() ?? '';
                 return { tag: e.tagName, label: (label ?? '').slice(0, 80), kind }; }"""
         )
+        seen.append(here["label"])
         if found(here):
             return
-    raise AssertionError("not reached with Tab")
+    raise AssertionError(f"not reached with Tab: {seen}")
 
 
 def test_everything_works_with_the_keyboard_alone(page: Page, app_url: str, wrong: list[str]) -> None:
@@ -578,6 +580,7 @@ def test_everything_works_with_the_keyboard_alone(page: Page, app_url: str, wron
     expect(page.get_by_label("Order of units", exact=True)).to_have_value("throughout")
     _tab_to(page, lambda here: here["label"].startswith("Hold or silence"))
     page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Hold and watch")).to_be_visible()
     _tab_to(page, lambda here: here["label"] == "Hold and watch")
     page.keyboard.press("Enter")
     expect(page.get_by_label("Network", exact=True)).to_have_value("clamped")
