@@ -161,11 +161,16 @@ def guarded(render: Callable[..., None]) -> Callable[..., None]:
     Where a page breaks on what a link brought along, that is dropped and the page drawn anew.
     """
 
+    mistaken = f"mistaken_{render.__module__}.{render.__qualname__}"
+
     @wraps(render)
     def run(*arguments: Any) -> None:
+        if st.session_state.pop(mistaken, False):
+            keep_state()  # what comes back is new to the browser, which shows only a value set in this very run
         try:
             render(*arguments)
         except RnnvizError as error:
+            st.session_state[mistaken] = True
             st.error(as_text(str(error)))
         except Exception:
             if not forget_link():

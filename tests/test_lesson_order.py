@@ -135,6 +135,8 @@ def test_prices_rise_and_fall_and_their_bag_stays() -> None:
     assert order_numbers.price_states(up, 0.8)[-1, 1] > 0.5
     assert order_numbers.price_states(down, 0.8)[-1, 1] < -0.5
     assert np.abs(order_numbers.price_states([5.0, 5.0, 5.0], 0.8)).max() == 0
+    outlier = [100.0, *[1.0] * 59]
+    assert abs(order_numbers.price_states(outlier, 0.8)[0, 1]) < 0.01, "nothing has changed on the first day"
     weights = order_numbers.price_weights(0.8)
     rnn = torch.nn.RNN(1, 2, bias=False, dtype=torch.float64)
     rnn.load_state_dict({f"{name}_l0": torch.from_numpy(values) for name, values in weights.items()})
@@ -153,7 +155,15 @@ def test_price_lines_print_the_numbers_of_the_page() -> None:
         np.testing.assert_allclose(numbers, expected, atol=1.1e-6)
 
 
-@pytest.mark.parametrize("text", ["", "1", "1 x", "1 2 1e30", "nan 1", " ".join("12" * 100)])
+@pytest.mark.parametrize("text", ["101,104,99.5", "101 104 99.5", " 101, 104; 99.5 "])
+def test_prices_are_read(text: str) -> None:
+    assert order_numbers.read_numbers(text) == [101, 104, 99.5]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1", "1 x", "1 2 1e30", "nan 1", " ".join("12" * 100), "1,050 1,100", "1,050", "101,5; 102,5", "2,000,1,000"],
+)
 def test_prices_that_cannot_be_read(text: str) -> None:
     with pytest.raises(TextError):
         order_numbers.read_numbers(text)
@@ -186,6 +196,14 @@ def test_rows_are_learnt_and_permuting_them_costs() -> None:
     assert right[order_numbers.ANEW] < right[order_numbers.FIXED] - 0.1
 
 
+def test_unknown_words_make_no_other_order_and_bins_are_counted(classifier: Model) -> None:
+    many = order.many_orders(classifier, ("good", "zzz", "yyy"), 1)
+    assert len(many.probabilities) == 3
+    assert charts.filled_bins(np.array([0.5, 0.51, 0.9])) == 2
+    assert charts.filled_bins(np.full(7, 0.3)) == 1
+    assert ",.10~g" in str(charts.series_chart([10001.0, 10002.0], [10002.0, 10001.0]).to_dict())
+
+
 def test_markup_is_escaped() -> None:
     html = charts.orders_html(["<script>", "b"], ["b", "<script>"], {"b"})
     html += charts.table_html(("<i>",), [("<script>",)], "<b>")
@@ -208,6 +226,10 @@ def _tiny_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny_classifier(tmp_path / "flat", "feedforward", window=9)
 
 
+def _captions(app: AppTest) -> str:
+    return " ".join(caption.value for caption in app.caption)
+
+
 def _metrics(app: AppTest) -> dict[str, str]:
     return {metric.label.replace("\\", ""): metric.value for metric in app.metric}
 
@@ -227,12 +249,44 @@ def test_the_page_moves_words_and_the_bag_stays() -> None:
     assert app.session_state["keep_order_words"] == [5, 4, 3, 2, 1, 0]
     app.button(key="order_words_Shuffle").click().run()
     assert sorted(app.session_state["keep_order_words"]) == [0, 1, 2, 3, 4, 5]
-    app.button(key="order_words_First order").click().run()
-    assert _metrics(app) == before
     for key in ("order-count", "order-spread", "order-labels"):
         app.button(key=f"show_{key}").click().run()
         assert not app.exception
-    assert any("never falls below" in caption.value or "same text" in caption.value for caption in app.caption)
+    assert "never falls below" in _captions(app) and "another last state" in _captions(app)
+    app.button(key="order_words_First order").click().run()
+    assert _metrics(app) == before
+    assert "same text" in _captions(app) and "never falls below" not in _captions(app)
+
+
+@pytest.mark.usefixtures("_tiny_models")
+def test_orders_that_are_one_to_the_network() -> None:
+    app = _page("order_words", sentence="good zzz yyy", words=[0, 2, 1])
+    assert not app.exception and not app.error
+    assert _metrics(app)["Last state moved by"] == "0.00"
+    said = _captions(app)
+    assert "not to this network" in said and "two lines are one" in said and "Wavy: not among the 10 words" in said
+    assert any("all 3 orders" in one.value and "the same to it" in one.value for one in app.markdown)
+    app.text_input(key="keep_order_sentence").set_value("zzz yyy").run()
+    assert any("a single order" in info.value for info in app.info)
+
+
+@pytest.mark.usefixtures("_tiny_models")
+def test_what_the_page_says_is_true_of_what_was_typed() -> None:
+    app = _page(sentence="good " * 57, series="10001 10002 64250", good="zzz film", prices=[0, 1, 2])
+    assert not app.exception and not app.error
+    html = "".join(element.proto.body for element in app.get("html"))
+    assert "64,250" in html and "10,001" in html and "e+0" not in html
+    told = " ".join(info.value for info in app.info)
+    assert "the first: zzz, terrible" in told and "flat does not know zzz, terrible" in told
+    assert any("57 words 40 are read" in one.value for one in app.markdown)
+
+
+def test_cards_tell_of_the_weights_that_were_kept() -> None:
+    from rnnviz.pages.lesson.order_time import _recipe  # noqa: PLC0415
+
+    assert "after step 88 of 348" in _recipe(checkpoints.shared("imdb-feedforward"))
+    assert "after step" not in _recipe(checkpoints.shared("imdb-gru-100"))
+    assert "last" in order_time.read_by_head(checkpoints.shared("imdb-gru-100").config)
 
 
 @pytest.mark.usefixtures("_tiny_models")
@@ -254,7 +308,8 @@ def test_the_whole_page_and_the_answers_it_shows() -> None:
     assert any("10 steps" in info.value for info in app.info)
     assert app.session_state["keep_order_prices"] == list(range(10))[::-1], "no other widget writes over the order"
     assert app.session_state["keep_order_rows"] == [3, 1, 4, 0, 5, 7, 2, 6]
-    assert len([button for button in app.button if button.label == "Show the answer"]) >= 7
+    assert len([button for button in app.button if button.label == "Show the answer"]) >= 6
+    assert any("hardly cares" in one.value for one in app.markdown), "all answers in one bar: no picture to tell apart"
 
 
 @pytest.mark.usefixtures("_tiny_models")
@@ -291,3 +346,10 @@ def test_a_reader_moves_words_prices_and_rows(page: Page, app_url: str) -> None:
     expect(says).to_have_text(["rising", "falling"], timeout=SLOW)
     page.get_by_role("button", name="Sort", exact=True).nth(1).click()
     expect(says).to_have_text(["rising", "rising"], timeout=SLOW)
+    expect(page.get_by_text("Your sentence has 7 words", exact=False)).to_be_visible(timeout=SLOW)
+    train = page.get_by_role("button", name="Train on digits", exact=True)
+    expect(train).to_be_enabled()
+    page.get_by_role("button", name="First order", exact=True).nth(2).click()
+    expect(train).to_be_disabled(timeout=SLOW)
+    page.get_by_role("button", name="Shuffle", exact=True).nth(2).click()
+    expect(train).to_be_enabled(timeout=SLOW)

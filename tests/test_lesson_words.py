@@ -74,6 +74,30 @@ def test_tf_idf_is_count_times_the_logarithm_worked_out_by_hand() -> None:
     np.testing.assert_allclose(by_hand(["b b z"]), [[2.0, 0.0, 6.0]])
 
 
+@pytest.mark.parametrize("mode", ["int", "count", "multi_hot", "tf_idf"])
+def test_a_vocabulary_by_hand_in_every_mode(mode: str) -> None:
+    weights = (1.0, 3.0) if mode == "tf_idf" else ()
+    made = fit(LINES, Options(output_mode=mode, vocabulary=("good", "movie"), idf_weights=weights))
+    assert len(made.idf) == len(made.vocabulary)
+    row = {"int": [1, 2, 2, 3], "count": [1, 2, 1], "multi_hot": [1, 1, 1], "tf_idf": [2.0, 2.0, 3.0]}[mode]
+    assert made(["a good, good movie"])[0].tolist() == row
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"output_sequence_length": 3},
+        {"ngrams": 2},
+        {"output_mode": "count"},
+        {"output_mode": "tf_idf", "max_tokens": 30, "pad_to_max_tokens": True},
+    ],
+)
+def test_shapes_are_known_without_the_array(options: dict) -> None:
+    made = fit(LINES, Options(**options))
+    assert made.shape(LINES) == made(LINES).shape
+
+
 @pytest.mark.parametrize(
     ("options", "tokens"),
     [
@@ -114,6 +138,9 @@ def test_sizes_and_unknown_words() -> None:
         {"vocabulary": ("a", "a")},
         {"vocabulary": ("a", "b"), "max_tokens": 3},
         {"vocabulary": ("a", "b"), "output_mode": "tf_idf"},
+        {"vocabulary": ("a", "[UNK]")},
+        {"vocabulary": ("", "a")},
+        {"idf_weights": (1.0,)},
         {"standardize": "upper"},
     ],
 )
@@ -150,6 +177,8 @@ def test_means_with_and_without_a_mask() -> None:
     assert padded.tolist() == [2, 3, 0, 0]
     assert whole.tolist() == [2.0, 1.5] and masked.tolist() == [3.0, 2.0]
     assert words_vectors.means(table, [2, 3], 1)[1].tolist() == [2.0, 4.0]
+    with pytest.raises(TextError):
+        words_vectors.means(table, [0, 0], 4)
 
 
 def test_embedding_lines_print_the_numbers_of_the_page() -> None:
@@ -185,6 +214,14 @@ def test_neighbours_are_the_largest_cosines(classifier: Model) -> None:
     assert 0 < sum(found.shares) <= 1 + 1e-9
     with pytest.raises(TextError):
         words_vectors.neighbours(classifier, "zzz", 4, 1)
+
+
+def test_the_nearest_by_chance_is_that_of_random_vectors() -> None:
+    drawn = np.random.default_rng(0).normal(size=(400, 200, 8))
+    nearest = (drawn[..., 0] / np.linalg.norm(drawn, axis=-1)).max(axis=1)
+    assert words_vectors.nearest_by_chance(200, 8) == pytest.approx(np.median(nearest), abs=0.01)
+    assert words_vectors.nearest_by_chance(9998, 100) == pytest.approx(0.370, abs=0.001)
+    assert words_vectors.nearest_by_chance(5, 1) == 1.0
 
 
 def test_a_plane_keeps_distances_of_points_in_it() -> None:
@@ -253,6 +290,7 @@ def test_the_page_answers_its_options() -> None:
     assert any(code.value == "[2, 3, 1]" for code in app.code)
     app.selectbox(key="keep_words_mode").set_value("tf_idf").run()
     assert not app.exception and f"{np.log(1 + 2 / 3):.4f}" in _html(app)
+    assert any("adapt(lines)" in one.value for one in app.markdown)
     app.number_input(key="keep_words_most").set_value(3).run()
     app.checkbox(key="keep_words_pad").check().run()
     assert any("pad_to_max_tokens=True" in code.value for code in app.code)
@@ -260,8 +298,14 @@ def test_the_page_answers_its_options() -> None:
     assert "idf weight for each word" in app.error[0].value
     app.text_input(key="keep_words_idf").set_value("1 2").run()
     assert not app.error and "2.0000" in _html(app)
+    assert any("is not fitted" in one.value for one in app.markdown)
+    app.selectbox(key="keep_words_mode").set_value("count").run()
+    assert not app.exception and not app.error and ">idf<" not in _html(app)
+    app.selectbox(key="keep_words_mode").set_value("tf_idf").run()
+    assert not app.error and app.text_input(key="keep_words_idf").value == "1 2"
     app.selectbox(key="keep_words_mode").set_value("int").run()
-    assert not app.exception and "max_tokens" in app.error[0].value
+    assert not app.exception and "more than max" in app.error[0].value
+    assert "keep_words_new" in app.session_state and app.session_state["keep_words_new"] == "b c d"
 
 
 @pytest.mark.usefixtures("_tiny_models")
@@ -274,13 +318,32 @@ def test_the_whole_page_and_the_answers_it_shows() -> None:
 
 
 @pytest.mark.usefixtures("_tiny_models")
-@pytest.mark.parametrize("kind", ["empty", "long", "markup", "control"])
-def test_strange_texts(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "errors"), [("empty", 4), ("long", 2), ("markup", 2), ("control", 2)])
+def test_strange_texts(kind: str, errors: int) -> None:
     text = STRANGE_TEXTS.get(kind, "")
     app = _page(lines=text, new=text, text=text, strange=text, near_word=text)
     assert not app.exception
-    assert len(app.error) >= (4 if not text else 0)
+    assert len(app.error) == errors
     assert "<script>" not in _html(app)
+    captions = " ".join(caption.value for caption in app.caption)
+    assert ("first 40 of 200 words" in captions) == (kind == "long")
+
+
+@pytest.mark.usefixtures("_tiny_models")
+def test_what_the_page_says_is_true_of_what_was_typed() -> None:
+    app = _page(strange="good plot", near_word="\u2018Plot.\u2019 film", near_other="tiny", ids="2 3 3", padded=1)
+    assert not app.exception and not app.error
+    assert app.slider(key="keep_words_padded").value == 8, "never shorter than the text"
+    said = " ".join(one.value for one in [*app.caption, *app.info])
+    assert "holds all words" in said
+    assert "the first: plot" in said
+    app.text_area(key="keep_words_strange").set_value("good zzz").run()
+    assert any("are lacking" in one.value for one in app.caption)
+    app.text_input(key="keep_words_vocabulary").set_value("$x^2$ :red[x], $x^2$ :red[x]").run()
+    assert r"\$x^2\$ \:red\[x\]" in app.error[0].value, "no Markdown of the reader's own"
+    app.text_input(key="keep_words_vocabulary").set_value("")
+    app.text_input(key="keep_words_ids").set_value("0 0").run()
+    assert app.error[0].value.startswith("All ids are 0")
 
 
 @pytest.mark.usefixtures("_tiny_models")
@@ -310,6 +373,14 @@ def test_a_reader_fits_a_vocabulary_and_looks_up(page: Page, app_url: str) -> No
     most.fill("3")
     most.press("Enter")
     expect(ids).to_have_text(["red2", "blue1 (unknown)", "violet1 (unknown)"], timeout=SLOW)
+    most.fill("2")
+    most.press("Enter")
+    expect(page.get_by_text("max_tokens must be at least 3", exact=False)).to_be_visible(timeout=SLOW)
+    expect(text).to_be_hidden(timeout=SLOW)
+    most.fill("3")
+    most.press("Enter")
+    expect(ids).to_have_text(["red2", "blue1 (unknown)", "violet1 (unknown)"], timeout=SLOW)
+    expect(text).to_have_value("Red, blue! violet")
     table = page.get_by_label("Ids of a text", exact=True)
     table.fill("4 3")
     table.press("Enter")

@@ -94,7 +94,7 @@ def orders_html(one: Sequence[str], two: Sequence[str], unknown: Collection[str]
     Args:
         one: (time,), the first order.
         two: (time,), the reader's.
-        unknown: Words that the network has never seen.
+        unknown: Words that are not in the network's vocabulary.
     """
     lines = []
     for name, words, other in ((FIRST, one, one), (YOURS, two, one)):
@@ -185,8 +185,17 @@ def spread_chart(network: np.ndarray, bag: float, marks: Mapping[str, float], la
     return alt.layer(_bars(network, ""), rules).properties(height=HEIGHT, title=title)
 
 
+def filled_bins(values: np.ndarray) -> int:
+    """Return how many bars a picture of probabilities, float (order,), has."""
+    return int(np.count_nonzero(_bins(values)[0]))
+
+
+def _bins(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.histogram(values, bins=_BINS, range=(0, 1))
+
+
 def _bars(values: np.ndarray, title: str) -> alt.Chart:
-    counts, edges = np.histogram(values, bins=_BINS, range=(0, 1))
+    counts, edges = _bins(values)
     data = pd.DataFrame({"low": edges[:-1], "high": edges[1:], "orders": counts})
     return (
         alt.Chart(data)
@@ -226,7 +235,7 @@ def losses_chart(curves: Mapping[str, np.ndarray]) -> alt.LayerChart:
 
 def series_chart(one: Sequence[float], two: Sequence[float]) -> alt.LayerChart:
     """Draw prices day by day, in both orders."""
-    return _days(one, two, "price", alt.Scale(zero=False), "The same prices in two orders", ".4g")
+    return _days(one, two, "price", alt.Scale(zero=False), "The same prices in two orders", ",.10~g")
 
 
 def memory_chart(one: np.ndarray, two: np.ndarray) -> alt.LayerChart:

@@ -188,8 +188,11 @@ def read_orders(model: Model, words: tuple[str, ...], orders: tuple[tuple[int, .
 
 
 def many_orders(model: Model, words: tuple[str, ...], column: int) -> Read:
-    """Let a network read all orders of some words, or as many as are read at once; see `most_orders`."""
-    orders = some_orders(words, most_orders(len(words)))
+    """Let a network read all orders of some words, or as many as are read at once; see `most_orders`.
+
+    Words that it does not know are one and the same to it, so exchanging them makes no other order.
+    """
+    orders = some_orders(model.tokenizer.ids(words).tolist(), most_orders(len(words)))
     return read_orders(model, words, tuple(map(tuple, orders)), column)
 
 

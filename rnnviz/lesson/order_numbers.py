@@ -15,8 +15,11 @@ from torch import Tensor, nn
 from rnnviz.errors import TextError
 
 MOST_PRICES = 60
-HOLD, GAIN = 0.05, 40.0
-"""Weights of the price network: how a price is held, and how strongly it is compared with the one before."""
+HOLD, GAIN = 0.005, 400.0
+"""Weights of the price network: how a price is held, and how strongly it is compared with the one before.
+
+A price is held so small that tanh leaves it as it is: else an outlier would not be equal to itself.
+"""
 SIDE, INK = 8, 9
 """Pixels of a picture's side; the darkest pixel as it is typed."""
 LEVELS = 17
@@ -36,9 +39,15 @@ ONE_WAY, PERMUTED, FIXED, ANEW, COUNTED = (
 def read_numbers(text: str) -> list[float]:
     """Return the numbers of a text, apart by spaces, commas, semicolons or lines.
 
+    A comma without a space parts two numbers only where all are parted so: "1,050 1,100" may mean two prices or four.
+
     Raises:
-        TextError: There are fewer than two, or more than `MOST_PRICES`, or one cannot be read.
+        TextError: There are fewer than two, or more than `MOST_PRICES`, or one cannot be read, or in two ways.
     """
+    if re.search(r"\d,0\d", text) or (re.search(r"\d,\d", text) and re.search(r"[\s;]", text.strip())):
+        raise TextError(
+            "A comma between two digits can be read in two ways: write 1050 or 101.5, and put spaces between prices."
+        )
     parts = [part for part in re.split(r"[\s,;]+", text) if part]
     try:
         numbers = [float(part) for part in parts]
@@ -118,7 +127,7 @@ def price_lines(one: Sequence[float], two: Sequence[float], keep: float) -> tupl
         f"{data}\n"
         "rnn = torch.nn.RNN(1, 2, bias=False, batch_first=True, dtype=torch.float64)\n"
         "with torch.no_grad():\n"
-        f"    rnn.weight_ih_l0.copy_(torch.tensor([[{hold}], [{gain * hold}]]))\n"
+        f"    rnn.weight_ih_l0.copy_(torch.tensor([[{hold}], [{gain * hold}]], dtype=torch.float64))\n"
         f"    rnn.weight_hh_l0.copy_(torch.tensor([[0.0, 0.0], [{-gain}, {keep}]], dtype=torch.float64))\n"
         "    for series in (first, second):\n"
         "        x = torch.tensor(series, dtype=torch.float64).reshape(1, -1, 1)\n"

@@ -119,6 +119,16 @@ class Reader:
     share: float
 
 
+def read_by_head(config: ModelConfig) -> str:
+    """Say what of a recurrent classifier's states its answer is read off, in words."""
+    return {
+        "last": "the last state",
+        "mean": "the mean of all states",
+        "max": "the largest value of each unit over all states",
+        "all": "the mean of all states, their largest values and the last one, side by side",
+    }[config.pooling]
+
+
 def has_held_out(name: str) -> bool:
     """Return whether states of held-out reviews come with a model."""
     return (checkpoints.find(name) / held_out.FILE).is_file()

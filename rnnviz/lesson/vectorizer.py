@@ -68,8 +68,11 @@ class Options:
         self._check_vocabulary()
 
     def _check_vocabulary(self) -> None:
-        """Refuse a vocabulary by hand that Keras would refuse."""
+        """Refuse a vocabulary by hand that Keras would refuse, or that would name the unknown word a second time."""
         words = self.vocabulary
+        reserved = next((word for word in words if word in (PADDING, UNKNOWN)), None)
+        if reserved is not None:
+            raise ConfigError(f"\u201c{reserved}\u201d has an id of its own already: leave it out of the vocabulary.")
         if len(set(words)) < len(words):
             twice = next(word for word, count in Counter(words).items() if count > 1)
             raise ConfigError(f"The vocabulary lists \u201c{twice}\u201d twice.")
@@ -82,6 +85,8 @@ class Options:
                 "With a vocabulary by hand, tf_idf needs an idf weight for each word: "
                 f"there are {len(words)} words and {len(self.idf_weights)} weights."
             )
+        if self.idf_weights and not (words and self.output_mode == "tf_idf"):
+            raise ConfigError("idf_weights are for a vocabulary by hand and tf_idf.")
 
     @property
     def specials(self) -> int:
@@ -166,8 +171,7 @@ class Vectorizer:
         rows = [self.lookup(steps_of(text, self.options).tokens) for text in texts]
         if self.options.output_mode == "int":
             return _padded(rows, self.options.output_sequence_length)
-        size = self.options.max_tokens if self.options.pad_to_max_tokens else len(self.vocabulary)
-        counts = np.zeros((len(rows), size or 0))
+        counts = np.zeros((len(rows), self._columns()))
         for row, ids in zip(counts, rows, strict=True):
             np.add.at(row, ids, 1)
         if self.options.output_mode == "multi_hot":
@@ -175,6 +179,18 @@ class Vectorizer:
         weights = np.zeros(counts.shape[1])
         weights[: len(self.idf)] = self.idf
         return counts * weights if self.options.output_mode == "tf_idf" else counts
+
+    def shape(self, texts: Sequence[str]) -> tuple[int, int]:
+        """Return the shape of the array that these lines become, without making it."""
+        if self.options.output_mode != "int":
+            return len(texts), self._columns()
+        if self.options.output_sequence_length is not None:
+            return len(texts), self.options.output_sequence_length
+        return len(texts), max((len(steps_of(text, self.options).tokens) for text in texts), default=0)
+
+    def _columns(self) -> int:
+        most = self.options.max_tokens
+        return most if self.options.pad_to_max_tokens and most else len(self.vocabulary)
 
     def back(self, ids: Sequence[int]) -> list[str]:
         """Return the tokens of ids; what was unknown stays so."""
@@ -207,7 +223,7 @@ def fit(lines: Sequence[str], options: Options) -> Vectorizer:
     """Learn the vocabulary of some lines, or take the one given by hand: Keras' `adapt`.
 
     Words come by frequency, equally frequent ones from z to a, as Keras sorts them. The inverse document frequency is
-    ln(1 + lines / (1 + lines with the word)).
+    ln(1 + lines / (1 + lines with the word)) where the options do not give it.
 
     Args:
         lines: The lines, each a document.
@@ -225,7 +241,7 @@ def fit(lines: Sequence[str], options: Options) -> Vectorizer:
             words = words[: options.max_tokens - options.specials]
     occurs = np.array([counts[word] for word in words], dtype=np.int64)
     holds = np.array([documents[word] for word in words], dtype=np.int64)
-    idf = np.array(options.idf_weights) if options.vocabulary else np.log(1 + len(lines) / (1 + holds))
+    idf = np.array(options.idf_weights) if options.idf_weights else np.log(1 + len(lines) / (1 + holds))
     front, unknown = options.specials - 1, sum(counts.values()) - int(occurs.sum())
     known_words = set(words)
     strange = sum(any(token not in known_words for token in tokens) for tokens in made)

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from scipy.special import betaincinv
 
 from rnnviz import checkpoints
 from rnnviz.checkpoints import Model
@@ -87,12 +88,16 @@ def means(table: np.ndarray, ids: Sequence[int], length: int) -> tuple[np.ndarra
 
     Returns:
         The padded ids, int64 (length,); the mean of all rows and that of the rows of real words, float64 (feature,).
+
+    Raises:
+        TextError: All ids are padding.
     """
     padded = np.zeros(length, dtype=np.int64)
     padded[: len(ids[:length])] = ids[:length]
-    real = padded != 0
-    rows = table[padded]
-    return padded, rows.mean(axis=0), rows[real].mean(axis=0) if real.any() else np.zeros(table.shape[1])
+    real, rows = padded != 0, table[padded]
+    if not real.any():
+        raise TextError("All ids are 0, which is padding: type one of a real word too, for a mean to be made of it.")
+    return padded, rows.mean(axis=0), rows[real].mean(axis=0)
 
 
 def embedding_lines(table: np.ndarray, ids: Sequence[int], length: int) -> tuple[str, str]:
@@ -188,7 +193,7 @@ class Neighbours:
         shares: Of these words' variance, that the two components hold.
         log_odds: float64 (word,), what the network makes of each word alone, for the class followed.
         vocabulary: How many words were compared.
-        by_chance: About the cosine of the nearest of so many random vectors, sqrt(2 ln n / d).
+        by_chance: The cosine of the nearest of so many random vectors; see `nearest_by_chance`.
     """
 
     words: tuple[str, ...]
@@ -244,8 +249,24 @@ def neighbours(model: Model, word: str, count: int, column: int) -> Neighbours:
         shares,
         np.array([weights[one] for one in words]),
         len(found) - _SPECIALS,
-        math.sqrt(2 * math.log(max(2, len(found) - _SPECIALS)) / model.config.embedding_size),
+        nearest_by_chance(len(found) - _SPECIALS, model.config.embedding_size),
     )
+
+
+def nearest_by_chance(count: int, size: int) -> float:
+    """Return the median of the largest cosine between a vector and random ones, all directions being alike.
+
+    With c the cosine of two random directions in d dimensions, (1 + c) / 2 has the distribution
+    Beta((d - 1) / 2, (d - 1) / 2).
+
+    Args:
+        count: How many random vectors.
+        size: d, how many numbers each has.
+    """
+    if size < 2:
+        return 1.0
+    above = -math.expm1(math.log(0.5) / max(1, count))  # how likely one is above the median of the largest
+    return float(1 - 2 * betaincinv((size - 1) / 2, (size - 1) / 2, above))
 
 
 def plane(vectors: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:

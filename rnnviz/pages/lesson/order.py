@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rnnviz.pages.lesson import order_pixels, order_prices, order_time, order_words
+from rnnviz.pages.lesson import order_pixels, order_prices, order_time, order_tools, order_words
 
 
 def render() -> None:
     """Draw the page."""
+    order_tools.whole_page()
     st.title("Order matters")
     st.write(
         "Words in a sentence, prices in a week, rows of a picture: in all of them the order says something. Here you "

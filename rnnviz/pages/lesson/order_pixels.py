@@ -28,7 +28,7 @@ from rnnviz.lesson.order_numbers import (
 )
 from rnnviz.lesson.questions import Choice
 from rnnviz.lesson.references import cite
-from rnnviz.pages.lesson.order_tools import REVERSE, kept_order, order_tools
+from rnnviz.pages.lesson.order_tools import REVERSE, kept_order, order_tools, redraw_if_changed
 from rnnviz.training.distance import taking_turns
 
 PICTURE, SAMPLE = "keep_order_picture", "keep_order_sample"
@@ -51,6 +51,7 @@ def render() -> None:
     image = _picture()
     kept_order("rows", SIDE, BEGIN)
     order = order_tools("rows", range(SIDE), lambda i: f"row {i + 1}", "row", REVERSE)
+    redraw_if_changed("rows", _told_below(tuple(order)))
     yours = image[order]
     left, right = st.columns(2)
     left.altair_chart(charts.image_chart(image, range(SIDE), FIRST.capitalize()), width="stretch")
@@ -131,6 +132,12 @@ def training() -> None:
     _ask(learned)
 
 
+def _told_below(order: tuple[int, ...]) -> tuple:
+    """Return what `training` says of the reader's order: whether it can be trained, and whether it has been."""
+    learned: RowsLearned | None = st.session_state.get(_LEARNED)
+    return order == tuple(range(SIDE)), order if learned and learned.order != order else None
+
+
 def _spelt(order: tuple[int, ...]) -> str:
     return " ".join(str(row + 1) for row in order)
 
@@ -153,14 +160,16 @@ def _ask(learned: RowsLearned) -> None:
     right = learned.accuracy
     lost = right[ONE_WAY] - right[FIXED]
     place = 0 if abs(lost) < _MUCH else 1 if lost > 0 else 2
+    is_lost = right[ONE_WAY] - right[PERMUTED] > _MUCH
+    told = "is lost on permuted ones" if is_lost else "does nearly as well in your order, which must be near its own"
 
     def reveal() -> None:
         st.altair_chart(charts.accuracy_chart(right, learned.tested, 0.1), width="stretch")
         st.caption(
-            f"Look at the second bar: a network that learnt rows from the top is lost on permuted ones "
-            f"({right[PERMUTED]:.0%}). Then the fourth: where every picture has an order of its own, what order tells "
-            f"is gone ({right[ANEW]:.0%}); and the last, where the rows are gone too ({right[COUNTED]:.0%}). "
-            f"One seed, {learned.tested} pictures: two or three points of difference mean nothing."
+            f"Look at the second bar: a network that learnt rows from the top {told} ({right[PERMUTED]:.0%}). Then the "
+            f"fourth: where every picture has an order of its own, what order tells is gone ({right[ANEW]:.0%}); and "
+            f"the last, where the rows are gone too ({right[COUNTED]:.0%}). One seed, {learned.tested} pictures: two "
+            "or three points of difference mean nothing."
         )
         st.write(
             f"{cite('le2015')} do the same with 784 single pixels, where a permutation costs more, since what belongs "

@@ -20,6 +20,7 @@ PRICES = "keep_order_series"
 EXAMPLE = "101 104 102 106 105 109 112 110 115 118"
 _KNOBS = [Knob("keep", "Memory kept k", 0, 0.95, 0.05, 0.8, help="How much of what it remembers stays each day.")]
 _CLEAR = 0.1
+_LABEL = "Prices, one a day, apart by spaces"
 
 
 @st.fragment
@@ -31,21 +32,23 @@ def render() -> None:
         "The same with numbers. Is the price rising or falling? Mean, spread, lowest and highest cannot tell: they are "
         "a bag\u2019s features. A recurrent network of two units can."
     )
-    text = st.text_input("Prices, one a day", key=session.typed(PRICES, EXAMPLE), disabled=session.frozen("text"))
+    text = st.text_input(_LABEL, key=session.typed(PRICES, EXAMPLE), disabled=session.frozen("text"))
     prices = read_numbers(text)
     kept_order("prices", len(prices), range(len(prices))[::-1])
-    order = order_tools("prices", prices, lambda i: f"{prices[i]:g}", "price", REVERSE | SORT)
+    order = order_tools("prices", prices, lambda i: _number(prices[i]), "price", REVERSE | SORT)
     yours = in_order(prices, order)
     _ask(prices)
     keep = knobs(_KNOBS, key="order_memory")["keep"]
     st.latex(
-        r"\begin{aligned}a_t&=\tanh(p\,z_t)\\b_t&=\tanh(q\,p\,z_t-q\,a_{t-1}+k\,b_{t-1})\end{aligned}"
+        r"\begin{aligned}a_0&=\tanh(p\,z_1)&a_t&=\tanh(p\,z_t)\\"
+        r"b_0&=0&b_t&=\tanh(q\,p\,z_t-q\,a_{t-1}+k\,b_{t-1})\end{aligned}"
         rf"\qquad p={HOLD:g},\; q={GAIN:g},\; k={keep:g}"
     )
     st.caption(
-        "z is the price less the mean, over the spread: the same in every order. The first unit holds today\u2019s "
-        "price; the second compares it with the one held since yesterday and adds the outcome to what it remembers. "
-        "The weights are set by hand, so that every number can be followed."
+        "z is the price less the mean, over the spread (the standard deviation, over n): the same in every order. The "
+        "first unit holds today\u2019s price; the second compares it with the one held since yesterday and adds the "
+        "outcome to what it remembers. The first price is compared with itself. The weights are set by hand, so that "
+        "every number can be followed."
     )
     _show(prices, yours, keep)
     lines(
@@ -79,12 +82,23 @@ def _ask(prices: list[float]) -> None:
     )
 
 
+_FEATURES = (
+    ("mean", "mean"),
+    ("spread (standard deviation)", "spread"),
+    ("lowest", "lowest"),
+    ("highest", "highest"),
+)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.10g}".replace("-", "\u2212")
+
+
 def _show(prices: list[float], yours: list[float], keep: float) -> None:
     """Both orders: features, states and pictures."""
     states = price_states(prices, keep), price_states(yours, keep)
     rows = [
-        (name, f"{getattr(summary(prices), field):,.4g}", f"{getattr(summary(yours), field):,.4g}")
-        for name, field in (("mean", "mean"), ("spread", "spread"), ("lowest", "lowest"), ("highest", "highest"))
+        (name, *(_number(getattr(summary(series), field)) for series in (prices, yours))) for name, field in _FEATURES
     ]
     ends = [float(state[-1, 1]) for state in states]
     rows.append(("network remembers", *(f"{end:+.3f}".replace("-", "\u2212") for end in ends)))
@@ -94,9 +108,9 @@ def _show(prices: list[float], yours: list[float], keep: float) -> None:
     left.altair_chart(charts.series_chart(prices, yours), width="stretch")
     right.altair_chart(charts.memory_chart(states[0][:, 1], states[1][:, 1]), width="stretch")
     st.caption(
-        "Look where the lines on the right end, above 0 for rising, below for falling: sort the prices and the memory "
-        "ends high, sort and reverse them and it ends low, while the first four rows of the table never move. With "
-        "k = 0 only the last step counts."
+        f"Look where the lines on the right end: above {_CLEAR:g} the network says rising, below \u2212{_CLEAR:g} "
+        "falling. Sort the prices and the memory usually ends high, sort and reverse them and it usually ends low, "
+        "while the first four rows of the table never move. The newest steps count most; with k = 0 only the last one."
     )
 
 

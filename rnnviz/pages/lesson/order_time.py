@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
 from rnnviz import session
@@ -15,6 +16,7 @@ from rnnviz.lesson.order_time import (
     Reader,
     at_places,
     has_held_out,
+    read_by_head,
     readers,
     reads_by_steps,
     shapes,
@@ -37,8 +39,8 @@ def feedforward() -> None:
     st.header("A net without time")
     st.write(
         "A feed-forward net can be given a text too: cut or pad it to a fixed number of words, put their vectors side "
-        "by side, and multiply. Then every place has weights of its own, and what is learnt of a word at place 3 "
-        "says nothing of the same word at place 30."
+        "by side, and multiply. A word\u2019s vector is the same at every place, but every place has weights of its "
+        "own: what those of place 3 have learnt to make of a word says nothing of the same word at place 30."
     )
     names = [name for name, config in shapes().items() if config.is_feedforward]
     if not names:
@@ -78,18 +80,23 @@ def _recipe(model: Model) -> str:
         return ""
     first = f"{before:g} epochs of guessing the next word, then " if before else ""
     by = f" by {training['optimizer']}" if training.get("optimizer") else ""
-    return f"Trained{by}: {first}{epochs:g} epochs of classifying."
+    return f"Trained{by}: {first}{epochs:g} epochs of classifying.{_kept_weights(training)}"
+
+
+def _kept_weights(training: dict) -> str:
+    """Say how far a network was trained when its weights were kept: training goes on beyond the best of them."""
+    best, done = training.get("best_step"), training.get("steps_done")
+    if type(best) is not int or type(done) is not int or not 0 < best < done:
+        return ""
+    return (
+        f" Its weights are those after step {best:,} of {done:,}, where its loss on reviews kept out of the "
+        "training was least."
+    )
 
 
 def _one_word(flat: Model, recurrent: Model) -> None:
     """One word alone at many places of a text."""
-    left, right = st.columns(2)
-    words = []
-    for column, label, key, first in ((left, "A good word", GOOD, "wonderful"), (right, "A bad word", BAD, "terrible")):
-        text = column.text_input(label, key=session.typed(key, first), disabled=session.frozen("text"))
-        if not text.strip():
-            raise TextError("Type one word in each of the two boxes.")
-        words.append(words_of(flat, text)[0][0])
+    words = _two_words(flat, recurrent)
     curves, followed = {}, choice.followed(flat)
     places = tuple(place for place in _PLACES if place <= flat.config.window)
     for model, kind in ((flat, "feed-forward"), (recurrent, "recurrent")):
@@ -98,13 +105,38 @@ def _one_word(flat: Model, recurrent: Model) -> None:
     label = visible(flat.config.labels[followed])
     st.altair_chart(charts.places_chart(places, curves, label), width="stretch")
     flat_lines = [values for name, values in curves.items() if name.startswith("feed-forward")]
-    apart = max(float(abs(one - two).max()) for one in flat_lines for two in flat_lines)
+    apart = float(np.ptp(flat_lines))
     st.caption(
-        "Look at the two feed-forward lines: wherever the words stand, they are never more than "
-        f"{100 * apart:.2f} points apart. In its few passes over the reviews the net has met most words at most places "
-        "hardly ever. The recurrent network uses the same weights at every step and masks padding, so for it a lone "
-        "word is the same text at any place."
+        f"Look at the feed-forward net: at the {len(places)} places drawn, its answers to both words lie within "
+        f"{100 * apart:.2f} points of each other. In its training it has met most words at most places hardly ever, or "
+        "never. The recurrent network uses the same weights at every step and masks padding, so for it a lone word is "
+        "the same text at any place."
     )
+
+
+def _two_words(flat: Model, recurrent: Model) -> list[str]:
+    """Ask for two words.
+
+    Raises:
+        TextError: There is none in one of the boxes.
+    """
+    boxes = (("A good word", GOOD, "wonderful"), ("A bad word", BAD, "terrible"))
+    texts = [
+        column.text_input(label, key=session.typed(key, first), disabled=session.frozen("text"))
+        for column, (label, key, first) in zip(st.columns(2), boxes, strict=True)
+    ]
+    if not all(text.strip() for text in texts):
+        raise TextError("Type one word in each of the two boxes.")
+    found = [words_of(flat, text) for text in texts]
+    words = [tokens[0] for tokens, _ in found]
+    if any(whole > 1 for _, whole in found):
+        st.info(f"One word a box is read, the first: {as_text(', '.join(map(visible, words)))}.")
+    for model in (flat, recurrent):
+        strange = [visible(word) for word in dict.fromkeys(words) if int(model.tokenizer.ids([word])[0]) == 1]
+        if strange:
+            told = f"{model.name} does not know {', '.join(strange)}: it reads its id for unknown words there."
+            st.info(as_text(told))
+    return words
 
 
 @st.fragment
@@ -125,8 +157,7 @@ def prefixes() -> None:
     key = session.fitting(STEPPED, names, first)
     name = st.selectbox("Network read in both ways", names, key=key, disabled=session.frozen("model"))
     model = session.load_model(name)
-    words, _ = words_of(model, _sentence())
-    _count_steps(model, words)
+    _count_steps(model, *words_of(model, _sentence()))
 
 
 def _sentence() -> str:
@@ -141,38 +172,22 @@ def _sentence() -> str:
     return text
 
 
-def _count_steps(model: Model, words: list[str]) -> None:
-    """Ask what the first way costs; then show both."""
+def _count_steps(model: Model, words: list[str], whole: int) -> None:
+    """Ask what the first way costs for the words read of a sentence, or of so many of its words; then show both."""
     column, n = choice.followed(model), len(words)
-
-    def reveal() -> None:
-        found = session.kept(two_ways, model, tuple(words), column)
-        rows = [
-            (f"{t}. {visible(word)}", f"{a:.6f}", f"{b:.6f}", str(t), "1")
-            for t, (word, a, b) in enumerate(
-                zip(words, found.prefix.tolist(), found.state.tolist(), strict=True), start=1
-            )
-        ]
-        head = ("after", "whole prefix", "from the state", "steps", "steps")
-        label = visible(model.config.labels[column])
-        st.html(charts.table_html(head, rows, f"Probability of {label} in both ways, and what each costs"))
-        st.caption(
-            f"Look at the two columns of probabilities: they agree to {abs(found.prefix - found.state).max():.0e}. The "
-            f"first way takes {n * (n + 1) // 2} steps, the second {n}. What the second carries from word to word are "
-            f"{found.kept} numbers, whether it has read one word or {n}."
-        )
+    begin = f"Your sentence has {n} words" if whole == n else f"Of your sentence\u2019s {whole:,} words {n} are read"
 
     ask(
         Number(
             "order-steps",
-            f"Your sentence has {n} words, and you want an answer after every one. How many steps of the network does "
+            f"{begin}, and you want an answer after every one. How many steps of the network does "
             "the first way take in all?",
             f"1 + 2 + \u2026 + {n} = {n} \u00b7 {n + 1} / 2. Through the state it is one step a word, {n} in all.",
             float(n * (n + 1) // 2),
             0.0,
             "steps",
         ),
-        reveal=reveal,
+        reveal=lambda: _both_ways(model, words, column),
     )
     ask(
         Order(
@@ -189,14 +204,35 @@ def _count_steps(model: Model, words: list[str]) -> None:
     )
 
 
+def _both_ways(model: Model, words: list[str], column: int) -> None:
+    """Both ways of predicting after every word, and what each costs."""
+    n = len(words)
+    found = session.kept(two_ways, model, tuple(words), column)
+    rows = [
+        (f"{t}. {visible(word)}", f"{a:.6f}", f"{b:.6f}", str(t), "1")
+        for t, (word, a, b) in enumerate(zip(words, found.prefix.tolist(), found.state.tolist(), strict=True), start=1)
+    ]
+    head = ("after", "whole prefix", "from the state", "steps", "steps")
+    label = visible(model.config.labels[column])
+    st.html(charts.table_html(head, rows, f"Probability of {label} in both ways, and what each costs"))
+    apart = float(abs(found.prefix - found.state).max())
+    told = f"they differ by {apart:.0e} at most" if apart else "they are equal to the last bit"
+    st.caption(
+        f"Look at the two columns of probabilities: {told}. The first way takes "
+        f"{n * (n + 1) // 2} steps, the second {n}. What the second carries from word to word are {found.kept} "
+        f"numbers, whether it has read one word or {n}."
+    )
+
+
 @st.fragment
 @session.guarded
 def memory() -> None:
     """Draw other classifiers that read the state."""
     st.header("The state is a memory that any classifier can read")
     st.write(
-        "However long the text, the state has the same length: it is a vector of features, made by the network, and "
-        "any classifier that takes vectors can be put on top of it."
+        "However long the text, the state has the same length, and so has the mean of all states or the largest of "
+        "their values: a vector of features, made by the network. Any classifier that takes vectors can be put on top "
+        "of it."
     )
     name = next((name for name in _with_states() if has_held_out(name)), None)
     if name is None:
@@ -212,8 +248,9 @@ def memory() -> None:
     st.html(charts.table_html(head, rows, f"Three classifiers on {width} numbers made by {visible(name)}"))
     st.caption(
         f"Half of the {2 * found[0].tested:,} reviews kept out of the training fit the second and the third, the other "
-        f"half tests all three. Each is shown only the {width} numbers that the network\u2019s own head reads. Look "
-        "how close the accuracies are: the work was done by whatever made the memory."
+        f"half tests all three. Each is shown only the {width} numbers that the network\u2019s own head reads: "
+        f"{read_by_head(model.config)}. Look how close the accuracies are: the work was done by whatever made the "
+        "memory."
     )
 
 

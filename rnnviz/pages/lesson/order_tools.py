@@ -16,6 +16,27 @@ REVERSE: Orders = {"Reverse": lambda items: list(range(len(items)))[::-1]}
 SORT: Orders = {"Sort": lambda items: sorted(range(len(items)), key=lambda i: items[i])}
 
 
+_DRAWN = "order_drawn"
+
+
+def whole_page() -> None:
+    """Note that the whole page is about to be drawn."""
+    st.session_state[_DRAWN] = {}
+
+
+def redraw_if_changed(part: str, now: object) -> None:
+    """Draw the whole page anew where a fragment has changed what other parts of the page show.
+
+    Args:
+        part: The fragment's own name for it.
+        now: What the others show.
+    """
+    drawn = st.session_state.setdefault(_DRAWN, {})
+    before, drawn[part] = drawn.get(part, now), now
+    if before != now:
+        st.rerun()
+
+
 def kept_order(name: str, length: int, begin: Sequence[int] = ()) -> list[int]:
     """Return the order kept for so many items; what is no order of theirs becomes the first order.
 

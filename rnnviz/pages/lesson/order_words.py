@@ -27,8 +27,9 @@ from rnnviz.lesson.order import (
     read_orders,
     words_of,
 )
+from rnnviz.lesson.order_time import read_by_head
 from rnnviz.lesson.questions import Number, Picture, Several
-from rnnviz.pages.lesson.order_tools import REVERSE, SORT, order_tools
+from rnnviz.pages.lesson.order_tools import REVERSE, SORT, order_tools, redraw_if_changed
 from rnnviz.pages.sentiment import choice
 from rnnviz.record import predict
 
@@ -85,7 +86,9 @@ def _settings() -> tuple[Model, str]:
     names = session.model_names("classifier")
     first = next((name for name in choice.BEST_FIRST if name in names), names[0])
     key = session.fitting(MODEL, names, first)
-    model = session.load_model(st.selectbox("Network", names, key=key, disabled=session.frozen("model")))
+    name = st.selectbox("Network", names, key=key, disabled=session.frozen("model"))
+    redraw_if_changed("words", (text, name))
+    model = session.load_model(name)
     if model.config.num_outputs < 2:
         raise ConfigError(f"{model.name} knows a single class, so it has nothing to tell apart: choose another model.")
     st.write(as_text(headline(model.card)))
@@ -126,15 +129,16 @@ def _count(words: list[str]) -> None:
 def _compare(model: Model, found: Bag, read: Read, words: list[str], order: list[int]) -> None:
     """The two orders and the answers to each."""
     label = as_text(model.config.labels[choice.followed(model)])
-    strange = {word for word in words if int(model.tokenizer.ids([word])[0]) == 1}
-    st.html(charts.orders_html(words, in_order(words, order), strange))
+    yours, strange = in_order(words, order), {word for word in words if int(model.tokenizer.ids([word])[0]) == 1}
+    st.html(charts.orders_html(words, yours, strange))
+    there = bag(model, tuple(yours), choice.followed(model)).probability
     apart, share = moved(*read.states)
     one, two = read.probabilities.tolist()
     left, middle, right = st.columns(3)
     left.metric(
         f"Bag of words: {label}",
-        f"{found.probability:.1%}",
-        "0.0 points from the first order",
+        f"{there:.1%}",
+        f"{100 * (there - found.probability):+.1f} points from {found.probability:.1%}".replace("-", "\u2212"),
         delta_color="off",
         delta_arrow="off",
     )
@@ -152,14 +156,29 @@ def _compare(model: Model, found: Bag, read: Read, words: list[str], order: list
         delta_color="off",
         delta_arrow="off",
     )
-    same = in_order(words, order) == words
-    st.caption(
-        "Your order is the first order: move a word, or shuffle. Wavy: a word that the network has never seen."
-        if same
-        else "Look at the three numbers: the bag says the same of both orders, to the last digit; the network read its "
-        "way to another state, and from there to another answer. The distance is Euclidean, over all units of the top "
-        "layer. Wavy: a word that the network has never seen."
+    wavy = f" Wavy: not among the {len(model.tokenizer) - 2:,} words that the network knows." if strange else ""
+    st.caption(_told_of_orders(model, words, yours) + wavy)
+
+
+def _told_of_orders(model: Model, words: list[str], yours: list[str]) -> str:
+    """Say what to look at, as far as the network can tell the two orders apart."""
+    if yours == words:
+        return "Your order is the first order: move a word, or shuffle."
+    if _same_ids(model, words, yours):
+        return (
+            "Your order is another one, but not to this network: it does not know the words that changed places, so "
+            "they are one and the same to it, and it has read the same ids. Move a word that it knows."
+        )
+    return (
+        "Look at the three numbers: the bag says the same of both orders, to the last digit; the network read its way "
+        f"to another last state. Its answer is read off {read_by_head(model.config)}. The distance is Euclidean, over "
+        "all units of the top layer."
     )
+
+
+def _same_ids(model: Model, one: list[str], two: list[str]) -> bool:
+    """Return whether two orders are one to the network."""
+    return model.tokenizer.ids(one).tolist() == model.tokenizer.ids(two).tolist()
 
 
 def _bag_table(found: Bag, words: list[str], order: list[int]) -> None:
@@ -177,9 +196,11 @@ def _bag_table(found: Bag, words: list[str], order: list[int]) -> None:
             rf"={found.probability:.3f}"
         )
         st.caption(
-            "A word\u2019s log-odds are those that the network gives to that word alone, so the bag shares all the "
-            "network knows of single words and lacks nothing but their order. Look at the two columns of counts: they "
-            "are equal in every row, whatever you do to the order."
+            "A word\u2019s log-odds are those that the network gives to that word alone, so the bag has all that the "
+            "network knows of single words. It lacks two things: the words\u2019 order, and what they do together. It "
+            "adds a word\u2019s log-odds once for each time the word stands there; the network need not, so the two "
+            "may differ where there is nothing to put in order. Look at the two columns of counts: they are equal in "
+            "every row."
         )
 
 
@@ -195,9 +216,12 @@ def _on_the_way(model: Model, words: list[str], order: list[int], column: int) -
     left, right = st.columns(2)
     with left:
         st.altair_chart(charts.words_chart(*paths, texts, visible(label)), width="stretch")
+        apart = 100 * abs(float(paths[1][-1] - paths[0][-1]))
         st.caption(
-            "Look where the two lines part, and that they end apart although by then the network has read the same "
-            "words."
+            "The two lines are one: the network has read the same ids twice."
+            if _same_ids(model, *texts)
+            else f"Look where the two lines part: they end {apart:.1f} points apart, although by then the network has "
+            "read the same words."
         )
     both = session.kept(read_orders, model, tuple(words), (tuple(range(len(words))), tuple(order)), column)
     with right:
@@ -217,37 +241,51 @@ def _all_orders(model: Model, words: list[str], found: Bag, read: Read, column: 
     """Every order of the words, read by the network."""
     st.markdown("**All orders at once**")
     _count(words)
-    if orders_of(words) < 2:
-        st.info("These words have a single order. Type two different words at least to see what order does.")
+    different = orders_of(model.tokenizer.ids(words).tolist())
+    if different < 2:
+        st.info(
+            "To the network these words have a single order. Type two different words at least, of which it knows one, "
+            "to see what order does."
+        )
         return
     many = session.kept(many_orders, model, tuple(words), column)
-    n, every = len(many.probabilities), orders_of(words) <= most_orders(len(words))
+    n, every = len(many.probabilities), different <= most_orders(len(words))
     told = f"all {n} orders" if every else f"{n} of the orders, drawn at random"
+    if different < orders_of(words):
+        told += " (words that it does not know are one and the same to it)"
     label = visible(model.config.labels[column])
-
-    def reveal() -> None:
-        marks = dict(zip((FIRST, YOURS), read.probabilities.tolist(), strict=True))
-        chart = charts.spread_chart(many.probabilities, found.probability, marks, label, told)
-        st.altair_chart(chart, width="stretch")
-        low, high = float(many.probabilities.min()), float(many.probabilities.max())
-        st.caption(
-            f"Look how wide the bars spread: with the same words the network answers anything from {low:.1%} to "
-            f"{high:.1%}, as their order has it; the bag has one line."
+    low, high = float(many.probabilities.min()), float(many.probabilities.max())
+    if charts.filled_bins(many.probabilities) < 2:
+        st.write(
+            f"The network reads {told} of your sentence and hardly cares: its answers go from {low:.2%} to {high:.2%}, "
+            f"too near each other for a picture. The bag has one, {found.probability:.2%}."
         )
-
+        return
     ask(
         Picture(
             "order-spread",
             f"Both classifiers answer to {told} of your sentence. Which picture shows the bag of words?",
             "Its answer is a function of the counts, and the counts are the same in every order: it has one answer.",
-            ("a wide spread of answers", "a single answer"),
+            ("several answers", "a single answer"),
             1,
         ),
         pictures=[
             charts.spread_picture(many.probabilities),
             charts.spread_picture(np.full(n, found.probability)),
         ],
-        reveal=reveal,
+        reveal=lambda: _spread(found, read, many, label, told),
+    )
+
+
+def _spread(found: Bag, read: Read, many: Read, label: str, told: str) -> None:
+    """The answers to many orders, beside the bag's one."""
+    low, high = float(many.probabilities.min()), float(many.probabilities.max())
+    marks = dict(zip((FIRST, YOURS), read.probabilities.tolist(), strict=True))
+    chart = charts.spread_chart(many.probabilities, found.probability, marks, label, told)
+    st.altair_chart(chart, width="stretch")
+    st.caption(
+        f"Look at the bars beside the bag\u2019s one line: with the same words the network\u2019s answers go from "
+        f"{low:.2%} to {high:.2%}, as their order has it."
     )
 
 

@@ -7,12 +7,12 @@ import streamlit as st
 from rnnviz import session
 from rnnviz.charts.order import table_html
 from rnnviz.charts.text import as_text, visible
-from rnnviz.charts.vectorizer import ids_html
+from rnnviz.charts.vectorizer import WRITTEN, ids_html
 from rnnviz.components.question import ask
 from rnnviz.errors import TextError
 from rnnviz.lesson.questions import Several
 from rnnviz.lesson.vectorizer import STANDARDIZE, Options, steps_of
-from rnnviz.lesson.words_vectors import known_to
+from rnnviz.lesson.words_vectors import Known, known_to
 from rnnviz.pages.sentiment import choice
 
 MODEL, TEXT, STRANGE = "keep_words_model", "keep_words_text", "keep_words_strange"
@@ -45,6 +45,8 @@ def example() -> None:
         st.html(ids_html(steps_of(NOTES, Options()).tokens, NOTES_IDS, 1, 0))
     st.markdown(f"In {as_text(model.name)}:")
     st.html(ids_html(tokens, ids, 1, 0))
+    if len(ids) > WRITTEN:
+        st.caption(f"The first {WRITTEN} of {len(ids)} words stand over their ids; all ids are below.")
     st.code(str(ids), language=None, wrap_lines=True)
     if text == NOTES:
         same = sum(one == two for one, two in zip(ids, NOTES_IDS, strict=False))
@@ -73,8 +75,8 @@ def _standardized(text: str) -> None:
         rows.append((name, " | ".join(visible(token) for token in tokens[:_COMPARED]) + more))
     st.html(table_html(("standardize", "tokens"), rows, "The same sentence, standardised in four ways", words=True))
     st.caption(
-        "Look at the last word: with its full stop it is another word, and with a capital letter yet another. Each "
-        "would need an id, and an embedding, of its own."
+        "Look at the ends of sentences and at capital letters: where they are left, a word with its full stop is "
+        "another word, and with a capital letter yet another. Each would need an id, and an embedding, of its own."
     )
 
 
@@ -92,6 +94,7 @@ def unknown() -> None:
     text = st.text_area("Your words", key=key, height=90, disabled=session.frozen("text"))
     if not text.strip():
         raise TextError("The text is empty: type a few words to see which of them are known.")
+    found = sorted(known_to(text), key=lambda one: one.size)
     rows = [
         (
             visible(one.model),
@@ -99,15 +102,27 @@ def unknown() -> None:
             f"{len(one.unknown)} of {one.words}",
             ", ".join(visible(word) for word in one.unknown[:12]) + (", \u2026" if len(one.unknown) > 12 else ""),
         )
-        for one in known_to(text)
+        for one in found
     ]
     head = ("model", "ids", "unknown", "which")
-    st.html(table_html(head, rows, "Words of your text that each model has never seen", words=True))
+    st.html(table_html(head, rows, "Words of your text that each vocabulary lacks", words=True))
     st.caption(
-        "Look how the number falls with the size of the vocabulary, and which words no list of film reviews held: "
-        "names, new words, slips of the pen. Words in smaller pieces, or single characters, are the way out that the "
-        "character models of this app take."
+        f"{_told_of_sizes(found)} Names, new words and slips of the pen are on few lists. Cutting text into smaller "
+        "pieces is a way out: the character models of this app take single characters."
     )
+
+
+def _told_of_sizes(found: list[Known]) -> str:
+    """Say how many words are unknown to the smallest vocabulary and to the largest, the first and the last."""
+    counts = [len(one.unknown) for one in found]
+    if not any(counts):
+        return "Every vocabulary holds all words of your text: type a rarer one."
+    if counts[0] > counts[-1]:
+        return (
+            "Look how the number falls with the size of the vocabulary: the smallest lacks "
+            f"{counts[0]}, the largest {counts[-1]}."
+        )
+    return "Look at the words that are lacking: a larger vocabulary does not always hold more of them."
 
 
 def _ask() -> None:

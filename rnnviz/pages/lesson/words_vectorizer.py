@@ -64,7 +64,8 @@ def render() -> None:
         raise TextError("The text is empty: type something to turn into numbers.")
     _steps(made, text)
     _output(made, lines, text)
-    st.markdown("The same layer in Keras, to be fitted with `adapt(lines)` (it needs TensorFlow beside Keras):")
+    then = "its vocabulary is given, so it is not fitted" if options.vocabulary else "to be fitted with `adapt(lines)`"
+    st.markdown(f"The same layer in Keras, {then} (it needs TensorFlow beside Keras):")
     st.code(keras_call(options), language="python", wrap_lines=True)
     st.write(
         "Two more options change the type of the array, not the numbers in it: `ragged=True` keeps the rows of ids at "
@@ -97,7 +98,8 @@ def _options() -> Options:
     length = _whole(two, "output_sequence_length (0: None)", "length", LONGEST_OUTPUT, disabled=not is_int)
     key = session.fitting(f"{_OPTION}pad", (True, False), False)
     pad = three.checkbox("pad_to_max_tokens", key=key, disabled=is_int or not most)
-    vocabulary = _by_hand(mode)
+    vocabulary = _by_hand()
+    weights = _weights(bool(vocabulary) and mode == "tf_idf")
     return Options(
         max_tokens=most or None,
         standardize=standardize,
@@ -107,7 +109,7 @@ def _options() -> Options:
         output_sequence_length=(length or None) if is_int else None,
         pad_to_max_tokens=bool(pad and most and not is_int),
         vocabulary=vocabulary,
-        idf_weights=_weights() if vocabulary and mode == "tf_idf" else (),
+        idf_weights=weights,
     )
 
 
@@ -122,7 +124,7 @@ def _widths(ngrams: str) -> int | tuple[int, ...] | None:
     return numbers if "(" in ngrams else numbers[0] if numbers else None
 
 
-def _by_hand(mode: str) -> tuple[str, ...]:
+def _by_hand() -> tuple[str, ...]:
     """Ask for a vocabulary in place of the lines' own."""
     key = f"{_OPTION}vocabulary"
     told = "vocabulary by hand, words apart by commas (empty: learnt from the lines)"
@@ -130,14 +132,20 @@ def _by_hand(mode: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _weights() -> tuple[float, ...]:
+def _weights(needed: bool) -> tuple[float, ...]:
     """Ask for idf weights; with a vocabulary by hand there is nothing to learn them from.
+
+    Args:
+        needed: Whether they are read; the box stays where they are not, and keeps what is in it.
 
     Raises:
         TextError: One is no number.
     """
     key = f"{_OPTION}idf"
-    text = st.text_input("idf_weights, one a word", key=session.typed(key, ""), disabled=session.frozen("text"))
+    told = "idf_weights, one a word (for tf_idf and a vocabulary by hand)"
+    text = st.text_input(told, key=session.typed(key, ""), disabled=not needed or session.frozen("text"))
+    if not needed:
+        return ()
     try:
         weights = tuple(float(part) for part in re.split(r"[\s,;]+", text) if part)
     except ValueError:
@@ -227,19 +235,16 @@ def _output(made: Vectorizer, lines: list[str], text: str) -> None:
         st.caption(f"Look at what does not come back: an unknown word is [UNK] for ever, and case is gone.{more}")
     else:
         _dense(made, text)
-    both = made([*lines, text])
-    st.caption(
-        f"All {len(lines)} lines and the text together make an array of shape ({both.shape[0]}, {both.shape[1]})"
-        + (": the longest one says how wide." if made.options.output_sequence_length is None else ".")
-        if made.options.output_mode == "int"
-        else f"All {len(lines)} lines and the text together make an array of shape ({both.shape[0]}, {both.shape[1]}): "
-        "one column for each id. The order of the words is gone."
-    )
+    rows, columns = made.shape([*lines, text])
+    why = ": one column for each id. The order of the words is gone."
+    if made.options.output_mode == "int":
+        why = ": the longest one says how wide." if made.options.output_sequence_length is None else "."
+    st.caption(f"All {len(lines)} lines and the text together make an array of shape ({rows}, {columns}){why}")
 
 
 def _dense(made: Vectorizer, text: str) -> None:
     """A row of counts, marks or tf-idf weights."""
-    row = made([text])[0]
+    row, weighted = made([text])[0], made.options.output_mode == "tf_idf"
     on = np.flatnonzero(row)
     shown = on[:_ROWS].tolist()
     rows = [
@@ -248,16 +253,15 @@ def _dense(made: Vectorizer, text: str) -> None:
             str(i),
             str(made.counts[i]),
             str(made.documents[i]),
-            f"{made.idf[i]:.4f}",
-            f"{row[i]:.4f}" if made.options.output_mode == "tf_idf" else f"{row[i]:g}",
+            *((f"{made.idf[i]:.4f}", f"{row[i]:.4f}") if weighted else (f"{row[i]:g}",)),
         )
         for i in shown
     ]
-    head = ("token", "id", "in the lines", "lines with it", "idf", made.options.output_mode)
+    head = ("token", "id", "in the lines", "lines with it", *(["idf"] if weighted else []), made.options.output_mode)
     st.html(table_html(head, rows, f"What is not 0 in a row of {len(row):,} numbers"))
-    if made.options.output_mode == "tf_idf":
-        st.latex(r"\text{tf-idf}=\text{count}\times\ln\Bigl(1+\frac{\text{lines}}{1+\text{lines with it}}\Bigr)")
-    st.caption(
-        f"Look how few of the row\u2019s numbers are not 0: {len(on)} of {len(row):,}. An unknown word\u2019s idf is "
-        "the mean of all others, since nothing is known of it."
-    )
+    more = " An unknown word\u2019s idf is the mean of all others, since nothing is known of it." if weighted else ""
+    if weighted:
+        learnt = r"\ln\Bigl(1+\frac{\text{lines}}{1+\text{lines with it}}\Bigr)"
+        idf = r"\text{idf\_weights}" if made.options.idf_weights else learnt
+        st.latex(rf"\text{{tf-idf}}=\text{{count}}\times{idf}")
+    st.caption(f"Look how many of the row\u2019s numbers are not 0: {len(on)} of {len(row):,}.{more}")

@@ -12,6 +12,7 @@ from rnnviz.checkpoints import Model
 from rnnviz.components.lines import lines
 from rnnviz.components.question import ask
 from rnnviz.errors import ConfigError
+from rnnviz.lesson.order import words_of
 from rnnviz.lesson.questions import Choice, Number
 from rnnviz.lesson.references import cite
 from rnnviz.lesson.words_vectors import (
@@ -51,8 +52,9 @@ def render() -> None:
     )
     left, right = st.columns(2)
     text = _box(left.text_area, "Embedding, a row a token: padding, unknown, then words", TABLE, TABLE_EXAMPLE)
+    written = _box(right.text_input, "Ids of a text", IDS, "3 2 4")
     table = read_table(text)
-    ids = read_ids(_box(right.text_input, "Ids of a text", IDS, "3 2 4"), len(table))
+    ids = read_ids(written, len(table))
     key = session.within("keep_words_step", 1, 12, 1)
     st.session_state[key] = min(int(st.session_state[key]), len(ids))
     step = right.number_input("Step whose product is shown", 1, len(ids), step=1, key=key)
@@ -107,9 +109,8 @@ def _ask_cost() -> None:
 def _mask(table: object, ids: list[int]) -> None:
     """A mean over a padded text, with the padding and without."""
     st.markdown("**mask_zero: what padding does to a mean**")
-    key = session.within(LENGTH, 1, _MOST_LENGTH, 8)
-    st.session_state[key] = int(st.session_state[key])
-    length = st.slider("Padded length (output_sequence_length)", 1, _MOST_LENGTH, key=key)
+    key = session.whole(LENGTH, len(ids), _MOST_LENGTH, max(8, len(ids)))
+    length = st.slider("Padded length (output_sequence_length)", len(ids), _MOST_LENGTH, key=key)
     padded, whole, masked = means(table, ids, length)
     real = int((padded != 0).sum())
     _ask_mask()
@@ -156,16 +157,16 @@ def near() -> None:
     )
     models = _two_models()
     left, right = st.columns(2)
-    word = _box(left.text_input, "Word", NEAR_WORD, "director").strip().lower()
+    text = _box(left.text_input, "Word", NEAR_WORD, "director")
     key = session.within(NEAR_COUNT, 3, 20, 10)
     st.session_state[key] = int(st.session_state[key])
     count = right.slider("Neighbours", 3, 20, key=key)
-    if not word:
+    if not text.strip():
         raise ConfigError("Type one word to find its neighbours.")
-    _ask_near(models[0])
+    _ask_near(models)
     for column, model in zip(st.columns(len(models)), models, strict=True):
         with column:
-            _neighbourhood(model, word, count)
+            _neighbourhood(model, text, count)
 
 
 def _two_models() -> list[Model]:
@@ -179,8 +180,10 @@ def _two_models() -> list[Model]:
     return [session.load_model(name) for name in dict.fromkeys((one, two))]
 
 
-def _ask_near(model: Model) -> None:
-    """Ask which word is nearest; judged by the table itself."""
+def _ask_near(models: list[Model]) -> None:
+    """Ask which word is nearest in the first network; judged by the table itself."""
+    model = models[0]
+    compare = "compare the two networks below" if len(models) > 1 else "choose another network beside it and compare"
     word, others = "good", ("great", "bad", "the", "film")
     if any(place < 2 for place in model.tokenizer.ids([word, *others]).tolist()):
         return
@@ -192,7 +195,7 @@ def _ask_near(model: Model) -> None:
             f"Which of these is nearest to \u201c{word}\u201d in the embedding of {as_text(model.name)}?",
             f"The cosines are {told}. Vectors learnt from plain text put a word beside whatever stands in the same "
             f"places, opposites among them ({cite('mikolov2013')}); a table trained to tell good reviews from bad ones "
-            "has every reason to draw opposites apart: compare the two networks below.".replace("-", "\u2212"),
+            f"has every reason to draw opposites apart: {compare}.".replace("-", "\u2212"),
             others,
             found.index(max(found)),
         )
@@ -200,8 +203,11 @@ def _ask_near(model: Model) -> None:
 
 
 @session.guarded
-def _neighbourhood(model: Model, word: str, count: int) -> None:
-    """The neighbours in one network."""
+def _neighbourhood(model: Model, text: str, count: int) -> None:
+    """The neighbours, in one network, of the first word of a text as that network reads it."""
+    (word, *_), whole = words_of(model, text)
+    if whole > 1:
+        st.info(f"One word is looked for, the first: {as_text(visible(word))}.")
     column, size = choice.followed(model), model.config.embedding_size
     label = visible(model.config.labels[column])
     found: Neighbours = session.kept(neighbours, model, word, count, column)
@@ -217,8 +223,8 @@ def _neighbourhood(model: Model, word: str, count: int) -> None:
     st.caption(
         "Look at the words, then at the colours; the diamond is the word itself. Near means alike in what the "
         "network does with them; in a classifier of sentiment that is often nothing but how good or bad a review "
-        f"becomes by the word. Among {found.vocabulary:,} random vectors of {size} numbers the nearest would have a "
-        f"cosine of about {found.by_chance:.2f}, so what is not above that says little. The plane shows "
+        f"becomes by the word. Among {found.vocabulary:,} random vectors of {size} numbers the nearest has a cosine "
+        f"above {found.by_chance:.2f} as often as not, so what is not above that says little. The plane shows "
         f"{sum(found.shares):.0%} of these words\u2019 variance: trust the cosines, not the distances."
     )
 
