@@ -160,7 +160,6 @@ def guarded(render: Callable[..., None]) -> Callable[..., None]:
 
     Where a page breaks on what a link brought along, that is dropped and the page drawn anew.
     """
-
     mistaken = f"mistaken_{render.__module__}.{render.__qualname__}"
 
     @wraps(render)

@@ -20,8 +20,8 @@ from rnnviz.errors import LinkError
 from rnnviz.lesson.questions import Choice, Number, Question, Several
 
 VERSION = 1
-LONGEST = 16_000
-"""Characters of a link's query: what servers and proxies take without a word."""
+LONGEST = 8_000
+"""Characters of a link, address and all: nginx and Apache refuse a request line of more than about 8,190 bytes."""
 PARTS = ("text", "model")
 """What a teacher can freeze."""
 
@@ -33,8 +33,8 @@ _PAGES = {
     "neurons": (),
     "gradients": ("keep_gradient_",),
     "sentiment": (
-        *("keep_sentiment_", "keep_review", "keep_words_", "keep_units_", "keep_pair_", "keep_padding_"),
-        *("keep_path_", "keep_ladder_"),
+        *("keep_sentiment_", "keep_review", "keep_units_", "keep_pair_", "keep_padding_", "keep_path_"),
+        "keep_ladder_",
     ),
     "training": ("keep_training_", "keep_bptt_"),
 }
@@ -89,7 +89,12 @@ class Shared:
 
 def is_of(key: str, page: str) -> bool:
     """Return whether a session key belongs to a page's state."""
-    return key.startswith(_PAGES.get(page, (f"keep_{page}_",))) and key not in _NEVER
+    return key.startswith(prefixes(page)) and key not in _NEVER
+
+
+def prefixes(page: str) -> tuple[str, ...]:
+    """Return how the keys of a page's state begin."""
+    return _PAGES.get(page, (f"keep_{page}_",))
 
 
 def state_of(page: str, session: Mapping[str, Any]) -> dict[str, Any]:

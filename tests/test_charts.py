@@ -67,7 +67,7 @@ def test_markup_is_escaped() -> None:
     words = text_html(["<script>alert(1)</script>"], np.zeros(1), Scale(0, 1, False), unknown=[True])
     assert "&lt;script&gt;" in words
     assert "<script" not in words
-    assert "never seen in training" in words
+    assert "outside the vocabulary" in words
 
 
 def test_values_are_in_the_tooltips_and_letters_can_be_read() -> None:

@@ -262,5 +262,5 @@ def test_a_spread_that_would_take_long_says_so(monkeypatch: pytest.MonkeyPatch) 
 
 def test_characters_never_seen_are_told() -> None:
     app = _page(view="On your text", text="the lazy d\u597d", cells=[], models=["tiny-lm"])
-    assert "never seen in training" in app.text[0].value
-    assert any("never seen" in caption.value for caption in app.caption)
+    assert "outside the vocabulary" in app.text[0].value
+    assert any("outside the vocabulary" in caption.value for caption in app.caption)

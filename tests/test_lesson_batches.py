@@ -74,6 +74,8 @@ def test_lines_become_rows(classifier: Model) -> None:
     assert (batch.time, batch.computed, batch.lengths.tolist()) == (4, 8, [2, 4])
     long = read_lines(classifier.tokenizer, "\n".join(["good " * (MOST_WORDS + 5)] * (MOST_LINES + 3)))
     assert (len(long.rows), long.left_out, long.cut, long.time) == (MOST_LINES, 3, MOST_LINES, MOST_WORDS)
+    wordless = read_lines(classifier.tokenizer, "good film\n!!!\n" + "good " * (MOST_WORDS + 1))
+    assert (len(wordless.rows), wordless.left_out, wordless.cut) == (2, 0, 1)
     with pytest.raises(TextError):
         read_lines(classifier.tokenizer, "\n ?! \n")
 
@@ -97,7 +99,7 @@ def test_a_batch_agrees_with_the_x_ray_of_each_text(cell: str, layers: int, tmp_
     for i, row in enumerate(batch.rows):
         xray = read_padded(model.network, row, batch.time - len(row))
         for way in set(xray) & set(found.states) - {ALONE}:
-            at = found.read[way][i]
+            at = len(row) - 1 if way == PACKED else batch.time - 1
             np.testing.assert_allclose(found.states[way][i], xray[way].hidden[at], atol=1e-6)
             np.testing.assert_allclose(found.probabilities[way][i], xray[way].probabilities, atol=1e-6)
         np.testing.assert_allclose(found.probabilities[GATHERED][i], xray[ALONE].probabilities, atol=1e-6)
@@ -149,12 +151,14 @@ def test_timing_reads_every_way(classifier: Model) -> None:
 
 
 @pytest.mark.parametrize(
-    ("time", "window", "stride", "count"), [(10, 4, 4, 3), (10, 4, 2, 4), (3, 4, 4, 1), (8, 4, 4, 2)]
+    ("time", "window", "stride", "count"), [(10, 4, 4, 3), (10, 4, 2, 4), (3, 4, 4, 1), (8, 4, 4, 2), (11, 5, 2, 4)]
 )
 def test_windows_cover_the_text(time: int, window: int, stride: int, count: int) -> None:
     starts = window_starts(time, window, stride)
     assert len(starts) == count and starts[-1] + window >= time
     assert count == 1 or starts[-2] + window < time
+    if 2 * stride <= window < time:  # what the page says of words and what stands before them
+        assert all(any(stride <= t - s < window for s in starts) for t in range(stride, time))
 
 
 def test_windows_lose_nothing_where_the_state_is_carried_over(classifier: Model) -> None:
@@ -164,6 +168,9 @@ def test_windows_lose_nothing_where_the_state_is_carried_over(classifier: Model)
     assert found.state_gap < 1e-6 and found.first == found.whole[4]
     np.testing.assert_allclose(found.fresh[0], found.whole[:5], atol=1e-6)
     assert abs(found.fresh[1][0] - found.whole[5]) > 1e-4
+    close = read_windows(classifier.network, ids, 5, 1, 1)
+    assert len(close.fresh) == 8 and max(map(len, close.fresh)) == 5, "read in one batch"
+    np.testing.assert_allclose(close.fresh[5], found.fresh[1], atol=1e-6)
     again = read_windows(classifier.network, ids[-5:], 5, 5, 1)
     assert found.last == pytest.approx(float(again.whole[-1]), abs=1e-6)
 
@@ -183,8 +190,8 @@ def test_pictures_escape_and_name_their_rows() -> None:
     assert html.count("rv-pad") == 1 + 1 and html.count("rv-read") == 2 + 1 and 'tabindex="0"' in html
     names = row_names([("same",), ("same",)])
     assert len(set(names)) == 2
-    chart = off_chart(names, {"way": np.array([0.0, 1.0])}, "title", "axis").to_dict()
-    assert chart["encoding"]["x"]["title"] == "axis"
+    bars, told = off_chart(names, {"way": np.array([0.0, 1.0])}, "title", "axis").to_dict()["layer"]
+    assert bars["encoding"]["x"]["title"] == "axis" and told["encoding"]["text"]["field"] == "text"
     layer = share_chart(np.array([0, 3]), names, {"one": np.array([1.0, 0.0])}).to_dict()["layer"][0]
     assert layer["encoding"]["y"]["scale"]["domain"][0] <= 1e-12
 
@@ -197,10 +204,34 @@ def test_the_page_answers_the_readers_lines(models: None) -> None:
     app.button(key="show_batches-computed").click()
     app.button(key="show_batches-farthest").click().run()
     assert "The answer: 18 steps" in _said(app) and not app.exception
+    assert "farther from where the text left it" in _said(app) and "nothing to do with the text" not in _said(app)
     app.text_area(key="keep_batches_lines").set_value("good film\nbad plot").run()
     assert "(2, 2, 8)" in _said(app) and "equally long" in _said(app)
+    assert "never seen" not in _said(app) and "numbers. . " not in _said(app) and "pads most: " in _said(app)
     app.button(key="batches_measure").click().run()
     assert "median of three passes" in _said(app) and not app.exception
+
+
+def test_no_question_where_two_rows_are_equally_far(models: None) -> None:
+    app = _page(lines="zzz\nqqq\nzzz qqq", long="good film bad", window=1, stride=1)
+    assert not app.exception and not app.error
+    keys = [button.key for button in app.button]
+    assert "show_batches-farthest" not in keys and "show_batches-computed" in keys
+    assert "compare the two sides row by row" in _said(app), "what would have been the answer"
+    assert "Your text has 3 words. Windows of 1 begin 1 word apart" in _said(app)
+    app.button(key="show_batches-windows").click().run()
+    assert "last one padded" not in _said(app) and "(3, 1, 8): the time axis" in _said(app)
+    app = _page(lines="zzz", long="good", source="lines")
+    assert "Look at the grey part" in _said(app) and "recipe, every text padded to 500" not in _said(app)
+    app.selectbox(key="keep_batches_source").set_value("drawn").run()
+    app.button(key="show_batches-order").click().run()
+    assert "recipe, every text padded to 500 words" in _said(app)
+    assert "Your row has 1 word." in _said(app) and "Your text has 1 word." in _said(app)
+
+
+def test_many_windows_are_read_but_few_drawn(models: None) -> None:
+    app = _page(long="good bad film not " * 100, window=30, stride=1)
+    assert not app.exception and "Of the 371 windows 20 are drawn" in _said(app)
 
 
 def test_strange_lines(models: None) -> None:
@@ -246,3 +277,10 @@ def test_the_batch_in_a_browser(page: Page, app_url: str) -> None:
     number.press("Enter")
     page.get_by_role("button", name="Check", exact=True).first.click()
     expect(page.get_by_text("Right: 20 steps", exact=False)).to_be_visible(timeout=SLOW)
+    box.fill("dull\n" + "good " * MOST_WORDS)
+    box.press("Control+Enter")
+    expect(page.locator(".rv-batch td.rv-pad")).to_have_count(MOST_WORDS - 1, timeout=SLOW)
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 794, "height": 1123})
+    ends = page.locator(".rv-batch td").evaluate_all("cells => cells.map((cell) => cell.getBoundingClientRect().right)")
+    assert 600 < max(ends) <= 794, "printed, a row goes on in the next line"

@@ -13,9 +13,23 @@ from rnnviz import checkpoints
 from rnnviz.charts.issues import cost_chart, cut_chart, growth_picture, kept_chart, reach_chart, weights_chart
 from rnnviz.checkpoints import Model
 from rnnviz.errors import TextError
-from rnnviz.lesson.issues import DISTANCES, REPLACED, TAKEN_OUT, Changed, Cut, attend, changed, cut, states_of
+from rnnviz.lesson.issues import (
+    DISTANCES,
+    REPLACED,
+    TAKEN_OUT,
+    Changed,
+    Cut,
+    attend,
+    changed,
+    cut,
+    farthest,
+    likeness,
+    replacements,
+    states_of,
+)
 from rnnviz.lesson.issues_cost import KINDS, Costs, linear_scan, parameters, saved_bytes, scan_lines, time_costs
-from rnnviz.pages.lesson import PAGES
+from rnnviz.pages import gradients, sentiment
+from rnnviz.pages.lesson import PAGES, issues_check
 from rnnviz.pages.lesson.issues_where import PLACES
 from rnnviz.record import predict
 from tests.conftest import STRANGE_TEXTS, run_lines, tiny_classifier, tiny_language_model
@@ -65,6 +79,18 @@ def test_how_far_back_a_change_reaches() -> None:
     assert (found.reach(), found.reach(0.6)) == (2, 0)
 
 
+def test_where_measuring_stopped_no_network_is_called_the_farthest() -> None:
+    def of(*moved: float) -> Changed:
+        return Changed(np.array([1, 2, 5, 8][: len(moved)]), np.array(moved), np.zeros(len(moved)))
+
+    short, middle, open_end, far = of(1, 0, 0), of(1, 1, 0), of(1, 1, 1), of(1, 1, 1, 0)
+    assert [one.is_cut_off for one in (short, middle, open_end, far)] == [False, False, True, False]
+    assert farthest([short, middle]) == 1 and farthest([open_end, middle]) == 0
+    assert farthest([middle, short, middle]) == 3, "equally far, and nothing was cut off"
+    for unsure in ([open_end, short, open_end], [open_end, far], [far, open_end], [open_end, of(1, 1, 1, 1)]):
+        assert farthest(unsure) is None
+
+
 def test_less_context_is_the_loss_of_a_shorter_text(tmp_path: Path) -> None:
     model = tiny_language_model(tmp_path / "lm")
     text = "the lazy dog jumps over the quick brown fox."
@@ -82,9 +108,9 @@ def test_less_context_is_the_loss_of_a_shorter_text(tmp_path: Path) -> None:
     ]
     assert found.full_nats == pytest.approx(np.mean(whole), abs=1e-5)
     assert cut(tiny_classifier(tmp_path / "words"), TEXT).targets == 1
-    steady = Cut(np.array([1, 2, 5]), np.array([2.0, 1.2, 1.02]), 1.0, 1, 9)
+    steady = Cut(np.array([1, 2, 5]), np.array([2.0, 1.2, 1.02]), 1.0, 1)
     assert steady.enough == 5
-    assert Cut(steady.contexts, np.array([1.0, 2.0, 2.0]), 1.0, 1, 9).enough is None
+    assert Cut(steady.contexts, np.array([1.0, 2.0, 2.0]), 1.0, 1).enough is None
 
 
 def test_attention_by_hand(classifier: Model) -> None:
@@ -92,8 +118,9 @@ def test_attention_by_hand(classifier: Model) -> None:
     found = attend(("a", "b", "c", "d"), states, 2, scaled=False)
     weights = np.exp([1.0, 2.0, 2.0]) / np.exp([1.0, 2.0, 2.0]).sum()
     np.testing.assert_allclose(found.weights, weights)
-    np.testing.assert_allclose(found.context, weights @ states[:3])
-    np.testing.assert_allclose(attend(found.tokens, states, 2).scores, found.scores / 2**0.5)
+    scaled = np.exp(np.array([1.0, 2.0, 2.0]) / 2**0.5)
+    np.testing.assert_allclose(attend(found.tokens, states, 2).weights, scaled / scaled.sum())
+    assert likeness(states[:3]) == pytest.approx(0.5**0.5 / 2) and likeness(states[:1]) is None
     tokens, seen = states_of(classifier, TEXT)
     assert seen.shape == (len(tokens), classifier.config.hidden_size) and tokens[:2] == ("the", "film")
 
@@ -139,6 +166,7 @@ def test_charts_stand_on_what_is_given() -> None:
     assert cost["x"]["scale"]["type"] == cost["y"]["scale"]["type"] == "log"
     picture = growth_picture(2, (16, 32)).to_dict()
     assert [row["time"] for row in next(iter(picture["datasets"].values()))] == [1, 4]
+    assert picture["encoding"]["y"]["title"] == "times as many"
     kept = kept_chart((1, 2), {"one": np.array([1e6, 2e6])}).to_dict()
     assert {row["megabytes"] for rows in kept["datasets"].values() for row in rows} == {1.0, 2.0}
     bars = weights_chart(("<b>", "<b>"), np.array([0.25, 0.75]), 1).to_dict()
@@ -148,6 +176,20 @@ def test_charts_stand_on_what_is_given() -> None:
 def test_every_page_of_the_app_is_in_the_table() -> None:
     linked = set(re.findall(r"\]\(/(\w+)\)", " ".join(where for part in PLACES.values() for _, where in part)))
     assert linked == {*PAGES, "gradients", "sentiment", "neurons"}
+
+
+def test_views_are_called_what_their_pages_call_them() -> None:
+    views = {"sentiment": sentiment._VIEWS, "gradients": gradients._VIEWS}
+    named = [
+        found for part in PLACES.values() for _, where in part for found in re.findall(r"/(\w+)\) \((.+?)\)", where)
+    ]
+    assert len(named) >= 8
+    for page, names in named:
+        assert set(names.split(", ")) <= set(views[page])
+
+
+def test_a_mask_is_not_said_to_be_no_help() -> None:
+    assert not any("mask" in option for option in issues_check._remedies().options)
 
 
 def test_the_page_answers(models: None) -> None:
@@ -160,8 +202,44 @@ def test_the_page_answers(models: None) -> None:
     app.number_input(key="answer_issues-rounds_" + _digest(app, "issues-rounds")).set_value(3)
     app.button(key="check_issues-rounds").click().run()
     assert "Right: 3 rounds" in _said(app)
+    assert [column for frame in app.dataframe for column in frame.value if column.startswith("after round")]
     app.text_input(key="keep_issues_numbers").set_value("one two").run()
     assert "Type 2 to 32 numbers" in app.error[0].value
+
+
+def test_captions_tell_what_was_done_on_this_text(models: None) -> None:
+    app = _page(models=["tiny-words", "tiny-rnn"], scaled=False, words=" ".join([TEXT] * 5))
+    app.button(key="issues_cut_button").click().run()
+    said = _said(app)
+    assert "For tiny\\-words, tiny\\-rnn a token is a word" in said and "a token is a character" not in said
+    tokens = replacements(checkpoints.load(checkpoints.SHIPPED / "tiny-rnn"))
+    assert all(f"\u201c{token}\u201d" in said for token in tokens)
+    assert "next character" not in said and "a classifier for the answer" in said
+    assert "sqrt" not in app.latex[0].value
+    assert app.selectbox(key="keep_issues_query").options[-1].startswith("80 bad, the final state")
+    assert "The state after word 80 is the query" in said and "from word 21 to the answer after word 80" in said
+    assert "The median cosine" in said and "changes little in one step" not in said
+    app.multiselect(key="keep_issues_models").set_value(["tiny-lm"]).run()
+    app.button(key="issues_cut_button").click().run()
+    assert "next character at 12 places" in _said(app) and "a token is a word" not in _said(app)
+
+
+def test_a_text_too_short_for_a_measurement_leaves_no_bar(models: None) -> None:
+    app = _page(text="good bad film plot")
+    app.button(key="issues_cut_button").click().run()
+    assert "at least 8 tokens" in app.error[0].value and not app.get("progress")
+
+
+@pytest.mark.parametrize(("threads", "said"), [(1, True), (2, False)])
+def test_one_thread_is_spoken_of_where_there_is_one(threads: int, said: bool) -> None:
+    code = (
+        "import numpy as np\nfrom rnnviz.lesson.issues_cost import KINDS, Costs\n"
+        "from rnnviz.pages.lesson import issues_cost\nseconds = dict.fromkeys(KINDS, np.array([1e-3, 2e-3, 4e-3]))\n"
+        f"issues_cost._show(8, Costs((64, 128, 256), seconds, 1, {threads}))\n"
+    )
+    app = AppTest.from_string(code).run()
+    assert not app.exception
+    assert ("On one thread nothing runs in parallel" in _said(app)) == said
 
 
 def _digest(app: AppTest, key: str) -> str:

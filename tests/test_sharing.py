@@ -3,7 +3,10 @@
 import base64
 import json
 import re
+import shutil
+import subprocess
 import zlib
+from itertools import permutations
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
@@ -11,11 +14,11 @@ import pytest
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
-from rnnviz import checkpoints
+from rnnviz import browser, checkpoints
 from rnnviz.errors import LinkError
 from rnnviz.lesson.questions import Choice, Number, Several
 from rnnviz.pages import lesson
-from rnnviz.sharing import LONGEST, Asked, Shared, is_of, pack, question_of, state_of, unpack
+from rnnviz.sharing import LONGEST, Asked, Shared, is_of, pack, prefixes, question_of, state_of, unpack
 from tests.conftest import tiny_classifier, tiny_language_model
 
 SLOW = 60_000
@@ -85,9 +88,45 @@ def test_a_link_reaches_no_other_page_and_nothing_of_the_sessions_own() -> None:
     assert not is_of("keep_review_picked", "sentiment")
 
 
+def test_no_page_keeps_what_another_page_keeps() -> None:
+    pages = ("neurons", "gradients", "sentiment", *lesson.PAGES)
+    for one, other in permutations(pages, 2):
+        assert not any(prefix.startswith(prefixes(other)) for prefix in prefixes(one)), (one, other)
+
+
 def test_only_json_of_the_page_goes_into_a_link() -> None:
     values = {"keep_gradient_a": (1, 2), "keep_gradient_b": object(), "keep_gradient_c": float("nan"), **STATE}
     assert state_of("gradients", values | {"keep_review": "mine", 3: 4} | {"other": 1}) == STATE
+
+
+_SHOWN = """
+const made = [];
+globalThis.document = { createElement: () => {
+  const node = { addEventListener() {}, setAttribute() {}, append() {}, replaceChildren() {} };
+  made.push(node);
+  return node;
+} };
+globalThis.location = { search: "", origin: "https://example.org", pathname: "/gradients" };
+const { default: show } = await import("./sharing.js");
+const root = document.createElement("div");
+for (const length of [8000, 8001]) {
+  const before = "https://example.org/gradients?share=".length;
+  const data = { share: "x".repeat(length - before), own: false, longest: 8000 };
+  show({ data, parentElement: { querySelector: () => root } });
+  console.log(made[1].value.length, made[2].textContent);
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_the_whole_address_counts(tmp_path: Path) -> None:
+    for path in Path(browser.__file__).parent.glob("*.js"):
+        (tmp_path / path.name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "show.js").write_text(_SHOWN)
+    done = subprocess.run(["node", "show.js"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["8000 ", "0 The page holds too much for a link: shorten its texts."]
+    assert LONGEST == 8000 < 8190 - len("GET / HTTP/1.1"), "what nginx and Apache take of a request line"
 
 
 def test_a_page_that_holds_too_much_is_one_sentence() -> None:
@@ -354,6 +393,7 @@ def test_a_page_is_printed_whole_in_black_on_white(scheme: str, page: Page, app_
     body = page.evaluate("[document.documentElement.scrollHeight, innerHeight]")
     bottom = last.bounding_box()["y"]
     assert body[0] > body[1] and body[1] < bottom < body[0], "what is below the first screen is part of the paper"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 794, "nothing is wider than the paper"
     for selector in ("[data-testid=stSidebar]", "[data-testid=stHeader]", "[data-testid=stToolbar]"):
         assert not any(one.is_visible() for one in page.locator(selector).all())
     expect(page.locator(".rv-printed")).to_contain_text("Gradients \u00b7 rnnviz")

@@ -209,7 +209,7 @@ def test_the_view_is_filled_in() -> None:
     assert len(app.get("vega_lite_chart")) == 1
     assert any("rank correlation" in one.value for one in app.markdown)
     assert any("Look" in one.value for one in app.caption)
-    app.session_state["keep_words_order"] = "by place in the text"
+    app.session_state["keep_sentiment_words_order"] = "by place in the text"
     app.run()
     assert not app.exception
 
@@ -227,7 +227,7 @@ def test_an_integral_that_misses_is_not_compared(monkeypatch: pytest.MonkeyPatch
 def test_strange_texts_and_what_is_short() -> None:
     short = [text for name, text in STRANGE_TEXTS.items() if name != "long"]
     for text in (*short, "good film " * 20):
-        app = _page(text, keep_words_order="by place in the text")
+        app = _page(text, keep_sentiment_words_order="by place in the text")
         assert not app.exception and not app.error, text
         assert "<script" not in _html(app) and "onerror=" not in _html(app).replace("onerror=alert", "")
     app = _page("zzyzx")
@@ -242,7 +242,7 @@ def test_a_long_text_is_weighed_in_part() -> None:
     app = _page(" ".join(["good"] * 1500 + ["bad"] * 1500))
     assert not app.exception and "3,000 words" in app.button_group[0].label
     assert "good" in _html(app) and ">bad<" not in _html(app)
-    app.session_state["keep_words_part"] = "its last 400"
+    app.session_state["keep_sentiment_words_part"] = "its last 400"
     app.run()
     assert ">bad<" in _html(app) and ">good<" not in _html(app)
 

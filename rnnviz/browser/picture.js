@@ -110,7 +110,7 @@ class PictureView {
       parts.push(part(`beneath each token: ${what}, 0 %`, bar(guessColour(0), guessColour(1)), "100 %"));
     }
     if (this.bits) parts.push(part("bar above a token: surprise, full height 10 bits"));
-    if (this.unknown?.includes(1)) parts.push(part("dashed: never seen in training"));
+    if (this.unknown?.includes(1)) parts.push(part("dashed: outside the vocabulary"));
     return el("div", { className: "rv-row" }, ...parts);
   }
 
@@ -214,7 +214,7 @@ class PictureView {
     const bits = this.bits && time > 0 ? `, surprise ${this.bits[time].toFixed(2)} bits` : "";
     const likeliest = this.guessesOf(time).map(([name, p]) => `${name} ${(100 * p).toFixed(1)} %`).join(", ");
     const after = likeliest ? `; ${data.percent ? "answer" : "next"} ${likeliest}` : "";
-    const never = this.unknown?.[time] ? ", never seen in training" : "";
+    const never = this.unknown?.[time] ? ", outside the vocabulary" : "";
     const where = `unit ${unit}, time ${time}, after \u201c${visible(data.tokens[time])}\u201d${never}`;
     return `${where}: ${spaced(data.signal)} ${value}${bits}${after}`;
   }

@@ -155,7 +155,7 @@ export class ReviewParts {
       part(`Colour: how much a ${info.token} moved ln(p\u00a0/\u00a0(1\u00a0\u2212\u00a0p)) of \u201c${info.followed}\u201d when ${info.name} read it`),
       part(ends[0], bar, ends[1]),
       part(`the first is compared with ${than}`),
-      part(el("span", { className: "rv-w rv-unknown" }, "\u00a0hatched\u00a0"), "never seen in training, read as [UNK]"),
+      part(el("span", { className: "rv-w rv-unknown" }, "\u00a0hatched\u00a0"), "outside the vocabulary, read as [UNK]"),
     );
   }
 
@@ -195,7 +195,7 @@ export class ReviewParts {
       const other = time >= 0 && coloured.tokens[time] !== track.tokens[time] ? ` after \u201c${visible(track.tokens[time])}\u201d` : "";
       return `${track.info.name}${other} ${percent(track.chance(time))}${time < 0 ? "" : `, moved by ${nats(track.move(time))}`}`;
     });
-    const strange = coloured.strange(time) ? `, never seen in training, read as [UNK]` : "";
+    const strange = coloured.strange(time) ? `, outside the vocabulary, read as [UNK]` : "";
     const { token } = coloured.info;
     const what = time < 0 ? `Before any ${token}` : `${token[0].toUpperCase()}${token.slice(1)} ${number(time + 1)}, \u201c${visible(coloured.tokens[time] ?? "")}\u201d${strange}`;
     this.read.textContent = `${what}: ${values.join("; ")}`;
@@ -230,7 +230,7 @@ export class ReviewParts {
               el("small", {}, strange ? `${ids[time]} [UNK]` : String(ids[time])));
           }), more))),
       el("p", { className: "rv-note" },
-        `${number(tokens.length)} ${info.token}s, ${number(unknown)} of them never seen in training: to ${info.name} these are all the same, [UNK].${more ? ` The first ${SHOWN} are shown.` : ""}`),
+        `${number(tokens.length)} ${info.token}s, ${number(unknown)} of them outside the vocabulary: to ${info.name} these are all the same, [UNK].${more ? ` The first ${SHOWN} are shown.` : ""}`),
     );
   }
 }

@@ -27,7 +27,8 @@ class Pane {
     if (this.data.own) PARTS.filter((name) => here.has(name)).forEach((name) => query.set(name, here.get(name)));
     if (this.data.share) query.set("share", this.data.share);
     const said = String(query);
-    return { link: `${location.origin}${location.pathname}${said && `?${said}`}`, long: said.length > this.data.longest };
+    const link = `${location.origin}${location.pathname}${said && `?${said}`}`;
+    return { link, long: link.length > this.data.longest };
   }
 
   show() {

@@ -148,7 +148,7 @@ export class Studio {
     const parts = [part(el("b", {}, spaced(state.signal)), `${tanh}${low}`, ramp(this.data.stops), `${tanh}${high}`),
       part(squashed ? "colour: tanh of the value, which has no bound; numbers: the value itself" : "colour: the value, on its whole range")];
     if (about.task === "language_model") parts.push(part("bar above a character: its surprise, full height 10 bits"));
-    parts.push(part("dashed: never seen in training"), part("underlined: selected"));
+    parts.push(part("dashed: outside the vocabulary"), part("underlined: selected"));
     if (state.guesses) {
       const what = about.task === "language_model" ? "beneath: the likeliest next ones, from 0 %" : "beneath: the answer so far, first letter and per cent, from 0 %";
       parts.push(part(what, ramp([guessColour(0), guessColour(1)]), "to 100 %"));

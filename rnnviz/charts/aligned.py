@@ -96,7 +96,7 @@ def aligned_html(pair: Pair, most: int = 120) -> str:
 
 
 def _word(word: str, strange: bool) -> str:
-    mark = ' class="rv-unknown" title="never seen in training"' if strange else ""
+    mark = ' class="rv-unknown" title="outside the vocabulary"' if strange else ""
     return f"<bdi{mark}>{escape(word)}</bdi>"
 
 

@@ -88,7 +88,7 @@ def growth_picture(exponent: int, lengths: Sequence[int]) -> alt.Chart:
     data = pd.DataFrame({"steps": list(lengths), "time": [float(n / lengths[0]) ** exponent for n in lengths]})
     top = float(lengths[-1] / lengths[0]) ** 2
     x = alt.X("steps:Q", **_log_axis("T", (lengths[0], lengths[-1])), axis=alt.Axis(tickCount=3, format="d"))
-    y = alt.Y("time:Q", **_log_axis("times as long", (0.7, top)), axis=alt.Axis(format="~s", tickCount=4))
+    y = alt.Y("time:Q", **_log_axis("times as many", (0.7, top)), axis=alt.Axis(format="~s", tickCount=4))
     line = alt.Chart(data).mark_line(strokeWidth=3, color=LINES[1])
     return line.encode(x=x, y=y, tooltip=["steps:Q", alt.Tooltip("time:Q", format="~s")]).properties(height=230)
 

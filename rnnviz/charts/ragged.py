@@ -29,6 +29,13 @@ _STYLE = """
 .rv-batch td.rv-pad {border-style:dashed; background:repeating-linear-gradient(45deg,#80808033 0 4px,#0000 4px 9px)}
 .rv-batch td.rv-read {outline:3px solid #d55e00; outline-offset:-1px}
 .rv-batch td.rv-strange b {text-decoration:underline wavy 1.5px; text-underline-offset:3px}
+@media print {
+  .rv-batch-box {overflow:visible}
+  .rv-batch, .rv-batch tbody {display:block; font-size:10px}
+  .rv-batch tr {display:flex; flex-wrap:wrap; gap:3px; margin-bottom:9px; break-inside:avoid}
+  .rv-batch :is(th,td) {flex:0 0 10ch; box-sizing:border-box; overflow:visible; white-space:normal;
+    overflow-wrap:anywhere}
+}
 </style>
 """
 
@@ -44,7 +51,7 @@ def batch_html(
 
     Args:
         words: Each row's words.
-        unknown: For each whether the network has never seen it.
+        unknown: For each whether it is outside the network's vocabulary.
         ids: int64 (row, time).
         real: bool (row, time), where a word stands.
         read: int64 (row,), the column whose state goes to the head.
@@ -58,7 +65,7 @@ def batch_html(
                 word, kinds = visible(line[at]), ["rv-strange"] if strange[at] else []
                 at += 1
             kinds += ["rv-read"] if t == read[i] else []
-            title = f"row {i + 1}, column {t + 1}: {word}{', never seen' if 'rv-strange' in kinds else ''}"
+            title = f"row {i + 1}, column {t + 1}: {word}{', read as [UNK]' if 'rv-strange' in kinds else ''}"
             told = "\u2013" if "rv-pad" in kinds else escape(word)
             cells.append(
                 f'<td class="{" ".join(kinds)}" title="{escape(title)}"><b>{ids[i, t]}</b><small>{told}</small></td>'
@@ -114,8 +121,8 @@ def height_with(lines: int, plot: int = 300) -> int:
     return plot + 110 + 24 * lines
 
 
-def off_chart(names: Sequence[str], values: Mapping[str, np.ndarray], title: str, axis: str) -> alt.Chart:
-    """Draw a number a row and way of reading as bars side by side.
+def off_chart(names: Sequence[str], values: Mapping[str, np.ndarray], title: str, axis: str) -> alt.LayerChart:
+    """Draw a number a row and way of reading as bars side by side, each with its way and number written at its end.
 
     Args:
         names: Of the rows.
@@ -125,7 +132,7 @@ def off_chart(names: Sequence[str], values: Mapping[str, np.ndarray], title: str
     """
     data = pd.DataFrame(
         [
-            {"row": name, "read": way, "value": float(v)}
+            {"row": name, "read": way, "value": float(v), "text": f"{float(v):.3f} {way}"}
             for way, found in values.items()
             for name, v in zip(names, found, strict=True)
         ]
@@ -137,18 +144,15 @@ def off_chart(names: Sequence[str], values: Mapping[str, np.ndarray], title: str
         scale=alt.Scale(domain=ways, range=[LINES[i] for i in range(len(ways))]),
         legend=alt.Legend(orient="bottom", columns=1, labelLimit=320),
     )
-    chart = (
-        alt.Chart(data)
-        .mark_bar()
-        .encode(
-            x=alt.X("value:Q", title=axis),
-            y=alt.Y("row:N", sort=list(names), title=None, axis=alt.Axis(labelLimit=150)),
-            yOffset=alt.YOffset("read:N", sort=ways),
-            color=colour,
-            tooltip=["row:N", "read:N", alt.Tooltip("value:Q", format=".4f")],
-        )
+    top = max(float(data["value"].max()), 1e-9) * 1.6
+    base = alt.Chart(data).encode(
+        x=alt.X("value:Q", title=axis, scale=alt.Scale(domain=[0, top])),
+        y=alt.Y("row:N", sort=list(names), title=None, axis=alt.Axis(labelLimit=150)),
+        yOffset=alt.YOffset("read:N", sort=ways),
+        tooltip=["row:N", "read:N", alt.Tooltip("value:Q", format=".4f")],
     )
-    return chart.properties(height=alt.Step(16), title=title)
+    told = base.mark_text(align="left", dx=5, color=_GREY, fontSize=11).encode(text="text:N")
+    return alt.layer(base.mark_bar().encode(color=colour), told).properties(height=alt.Step(16), title=title)
 
 
 def away_chart(away: np.ndarray, top: float, padding: np.ndarray, height: int = 240) -> alt.LayerChart:

@@ -54,7 +54,7 @@ def text_html(
         scale: The signal's colour scale.
         first: Time of the first token, for the tooltips.
         told: (time,), the value as each tooltip gives it; None for four decimals.
-        unknown: For each token whether the model has never seen it: marked by an outline and a wavy line.
+        unknown: For each token whether it is outside the model's vocabulary: marked by an outline and a wavy line.
 
     Returns:
         HTML without a script, every token escaped.
@@ -69,7 +69,7 @@ def text_html(
     for t, (token, value, shade) in enumerate(zip(tokens, values.tolist(), scale.shade(values).tolist(), strict=True)):
         strange = bool(unknown is not None and unknown[t])
         number = f"{value:.4f}" if told is None else told[t]
-        title = f"{visible(token)} at {first + t}: {number}{', never seen in training' if strange else ''}"
+        title = f"{visible(token)} at {first + t}: {number}{', outside the vocabulary' if strange else ''}"
         mark = ' class="rv-unknown"' if strange else ""
         cell = f'<b{mark} title="{escape(title)}" style="background:{HEX[shade]};color:{INK[shade]}">'
         kind = "rv-col rv-word" if words else "rv-col"

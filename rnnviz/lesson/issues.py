@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ LONGEST_MEMORY = 320
 """Tokens of a text that are read here at most."""
 REPLACED, TAKEN_OUT = "replaced", "taken out"
 _REPLACEMENTS = 2
+_FREQUENT = range(2, 3 + _REPLACEMENTS)
 _TARGETS = 12
 NEAR = 0.05
 """Nats above the loss with all context, from which on more context is taken to be of no use."""
@@ -44,6 +46,28 @@ class Changed:
         """Return the farthest distance at which the state still moves by a share of its norm, 0 for none."""
         far = self.distances[self.moved >= share]
         return int(far.max()) if len(far) else 0
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Say whether a change reaches to the farthest distance tried, and so perhaps beyond it."""
+        return self.reach() == int(self.distances.max())
+
+
+def farthest(found: Sequence[Changed]) -> int | None:
+    """Say which network a change reaches from farthest back, as far as that can be told.
+
+    Returns:
+        Its place; the number of networks where two or more reach equally far; None where one that is cut off may reach
+        farther than was tried.
+    """
+    reaches = [one.reach() for one in found]
+    best = reaches.index(max(reaches))
+    others = [one for place, one in enumerate(found) if place != best]
+    if any(one.is_cut_off for one in others):
+        return None
+    if all(one.reach() < reaches[best] for one in others):
+        return best
+    return None if found[best].is_cut_off else len(found)
 
 
 def _ids(model: Model, text: str, least: int) -> np.ndarray:
@@ -83,9 +107,14 @@ def changed(model: Model, text: str, how: str) -> Changed:
     return Changed(np.array(distances), *(_mean(values, len(distances)) for values in (moved, divergence)))
 
 
+def replacements(model: Model) -> tuple[str, ...]:
+    """Return the tokens that are put in place of another one, the last only where that is one of the first two."""
+    return tuple(model.tokenizer.vocabulary[i] for i in _FREQUENT)
+
+
 def _replaced(ids: np.ndarray, place: int, choice: int) -> np.ndarray:
     """Put one of the most frequent tokens (ids are in order of frequency) in place of another one."""
-    frequent = [i for i in range(2, 3 + _REPLACEMENTS) if i != ids[place]]
+    frequent = [i for i in _FREQUENT if i != ids[place]]
     found = ids.copy()
     found[place] = frequent[choice]
     return found
@@ -111,14 +140,12 @@ class Cut:
         loss_nats: float64 (context,), the mean loss of what comes next, or of the answer.
         full_nats: The same with everything before read.
         targets: How many places were averaged over.
-        whole: Tokens read at most.
     """
 
     contexts: np.ndarray
     loss_nats: np.ndarray
     full_nats: float
     targets: int
-    whole: int
 
     @property
     def enough(self) -> int | None:
@@ -153,7 +180,7 @@ def cut(model: Model, text: str) -> Cut:
     losses = [_loss(model, np.stack([ids[p - k : p] for p in places]), answers) for k in contexts]
     logits = model.network(torch.from_numpy(ids[None]).to(model.network.device)).logits[0, places - 1]
     full = -torch.log_softmax(logits.double().cpu(), dim=-1)[torch.arange(len(places)), torch.from_numpy(answers)]
-    return Cut(np.array(contexts), np.array(losses), float(full.mean()), len(places), int(places[-1]))
+    return Cut(np.array(contexts), np.array(losses), float(full.mean()), len(places))
 
 
 def _loss(model: Model, rows: np.ndarray, answers: np.ndarray) -> float:
@@ -167,15 +194,11 @@ class Attended:
 
     Attributes:
         tokens: (time,).
-        scores: float64 (time,), q . h_t, divided by the square root of the units where scaled.
-        weights: float64 (time,), their softmax.
-        context: float64 (unit,), the weighted sum of the states.
+        weights: float64 (time,), the softmax of q . h_t, divided by the square root of the units where scaled.
     """
 
     tokens: tuple[str, ...]
-    scores: np.ndarray
     weights: np.ndarray
-    context: np.ndarray
 
 
 def states_of(model: Model, text: str) -> tuple[tuple[str, ...], np.ndarray]:
@@ -194,5 +217,16 @@ def attend(tokens: tuple[str, ...], states: np.ndarray, place: int, scaled: bool
         scaled: Divide the products by the square root of the number of units.
     """
     scores = states[: place + 1] @ states[place] / (states.shape[1] ** 0.5 if scaled else 1.0)
-    weights = softmax(scores[None])[0]
-    return Attended(tokens[: place + 1], scores, weights, weights @ states[: place + 1])
+    return Attended(tokens[: place + 1], softmax(scores[None])[0])
+
+
+def likeness(states: np.ndarray) -> float | None:
+    """Return the median cosine between each state and the next, None for a single one.
+
+    Args:
+        states: float64 (time, unit).
+    """
+    if len(states) < 2:
+        return None
+    norms = np.linalg.norm(states, axis=1).clip(min=1e-300)
+    return float(np.median((states[1:] * states[:-1]).sum(axis=1) / (norms[1:] * norms[:-1])))

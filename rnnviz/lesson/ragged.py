@@ -30,8 +30,8 @@ class Batch:
     Attributes:
         rows: Each int64 (time,), the ids of a line's words, without padding.
         words: The same as words.
-        unknown: For each row and word whether the network has never seen it.
-        left_out: Lines beyond `MOST_LINES`, which are not read.
+        unknown: For each row and word whether it is outside the network's vocabulary.
+        left_out: Lines with a word beyond the first `MOST_LINES` of them, which are not read.
         cut: Lines of which only the first `MOST_WORDS` words are read.
     """
 
@@ -63,15 +63,15 @@ def read_lines(tokenizer: Tokenizer, text: str) -> Batch:
     Raises:
         TextError: There is no word at all.
     """
-    rows, words, unknown, cut = [], [], [], 0
-    lines = text.splitlines()
-    for line in lines:
+    rows, words, unknown, left_out, cut = [], [], [], 0, 0
+    for line in text.splitlines():
         try:
             ids, tokens = read(tokenizer, line)
         except TextError:
             continue
         if len(rows) == MOST_LINES:
-            break
+            left_out += 1
+            continue
         strange = set(tokenizer.unknown(line))
         cut += len(ids) > MOST_WORDS
         rows.append(ids[:MOST_WORDS])
@@ -79,8 +79,7 @@ def read_lines(tokenizer: Tokenizer, text: str) -> Batch:
         unknown.append(tuple(token in strange for token in tokens[:MOST_WORDS]))
     if not rows:
         raise TextError("There is no word in the lines: type at least one text, one text a line.")
-    filled = sum(bool(line.strip()) for line in lines)
-    return Batch(tuple(rows), tuple(words), tuple(unknown), max(0, filled - len(rows)), cut)
+    return Batch(tuple(rows), tuple(words), tuple(unknown), left_out, cut)
 
 
 def matrix(rows: Sequence[np.ndarray], side: str, padding: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -110,13 +109,11 @@ class Readings:
         states: Way -> float64 (row, unit), the top layer's state that the head reads.
         probabilities: Way -> float64 (row, class).
         away: Way -> float64 (row, time): how far the state in each column is from the row's true final state.
-        read: Way -> int64 (row,), the column read, from 0.
     """
 
     states: Mapping[str, np.ndarray]
     probabilities: Mapping[str, np.ndarray]
     away: Mapping[str, np.ndarray]
-    read: Mapping[str, np.ndarray]
 
     def distances(self, way: str) -> np.ndarray:
         """How far the state read is from the state that the text ends with when it is read alone: (row,)."""
@@ -154,7 +151,6 @@ def read_batch(network: Network, rows: Sequence[np.ndarray]) -> Readings:
         {way: h.double().cpu().numpy() for way, h in states.items()},
         answers,
         {way: d.cpu().numpy() for way, d in away.items()},
-        {way: at for way, (_, at) in found.items()},
     )
 
 

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from rnnviz.checkpoints import Model
+from rnnviz.config import LONGEST
 from rnnviz.network import Network
 from rnnviz.recording import softmax
+from rnnviz.text import read
+
+_AT_ONCE = 20_000
+"""Words read in one batch of windows, about: what a network keeps for each has to fit in memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +47,7 @@ def window_starts(time: int, window: int, stride: int) -> tuple[int, ...]:
 
 @torch.no_grad()
 def read_windows(network: Network, ids: np.ndarray, window: int, stride: int, column: int) -> Windows:
-    """Read a text whole, in windows that begin anew, and in windows that carry the state over.
+    """Read a text whole, in windows that begin anew, many in one batch, and in windows that carry the state over.
 
     Args:
         network: A one-way classifier that reads its last state alone.
@@ -55,13 +61,25 @@ def read_windows(network: Network, ids: np.ndarray, window: int, stride: int, co
         logits, state = network(torch.from_numpy(part[None]).to(network.device), state=state)
         return softmax(logits[0].cpu().numpy())[:, column], state
 
+    def after_batch(rows: np.ndarray) -> np.ndarray:
+        return softmax(network(torch.from_numpy(rows).to(network.device)).logits.cpu().numpy())[..., column]
+
     whole, final = after_each(ids)
     parts, state = [], None
     for start in range(0, len(ids), window):
         part, state = after_each(ids[start : start + window], state)
         parts.append(part)
     starts = window_starts(len(ids), window, stride)
-    fresh = tuple(after_each(ids[start : start + window])[0] for start in starts)
+    even = [ids[start : start + window] for start in starts if start + window <= len(ids)]
+    at_once = max(1, _AT_ONCE // window)
+    fresh = [row for i in range(0, len(even), at_once) for row in after_batch(np.stack(even[i : i + at_once]))]
+    fresh += [after_each(ids[start:])[0] for start in starts[len(even) :]]
     gap = float((final[-1][0] - state[-1][0]).abs().max())
     last = float(after_each(ids[-window:])[0][-1])
-    return Windows(starts, whole, np.concatenate(parts), fresh, float(whole[min(window, len(ids)) - 1]), last, gap)
+    first = float(whole[min(window, len(ids)) - 1])
+    return Windows(starts, whole, np.concatenate(parts), tuple(fresh), first, last, gap)
+
+
+def windows_of(model: Model, text: str, window: int, stride: int, column: int) -> Windows:
+    """Read the first `LONGEST` words of the reader's text with a model; see `read_windows`."""
+    return read_windows(model.network, read(model.tokenizer, text)[0][:LONGEST], window, stride, column)

@@ -97,7 +97,7 @@ def _integrated(choice: Choice) -> None:
 
 
 def _unknown(subject: Subject) -> tuple[bool, ...] | None:
-    """Tell which of the tokens read were never seen in training."""
+    """Tell which of the tokens read are outside the vocabulary."""
     return subject.unknown[: subject.steps] or None
 
 
@@ -143,6 +143,6 @@ def _triangles(choice: Choice) -> None:
 def visible_answer(subject: Subject) -> str:
     """Say what the loss is about, white space made visible."""
     if subject.config.task == "language_model":
-        strange = ", never seen in training and counted as unknown" if subject.unknown and subject.unknown[-1] else ""
+        strange = ", outside the vocabulary and counted as unknown" if subject.unknown and subject.unknown[-1] else ""
         return f"answer: the next character, \u201c{visible(subject.tokens[-1])}\u201d{strange}"
     return "answer: the class found likeliest"

@@ -26,6 +26,8 @@ EXAMPLE = (
     "Great fun from the first minute to the last\n"
     "What a waste of time"
 )
+_TIED = 1e-3
+"""Distances that differ by less are written alike, so which is larger is not asked."""
 SIDES = {POST: "at the end (post)", PRE: "at the start (pre)"}
 
 
@@ -75,9 +77,10 @@ def _chosen_model() -> Model:
     name = st.selectbox("Model", names, key=session.fitting(MODEL, names, first), disabled=session.frozen("model"))
     model = session.load_model(name)
     config = model.config
+    scored = headline(model.card)
     st.caption(
         f"{config.num_layers} x {config.hidden_size} {config.cell_type} units, word vectors of {config.embedding_size} "
-        f"numbers. {headline(model.card)}. It was trained with true lengths and has never met padding."
+        f"numbers. {f'{scored}. ' if scored else ''}It was trained with true lengths and has never met padding."
     )
     return model
 
@@ -89,9 +92,25 @@ def _suits(model: Model) -> bool:
 
 def _say_left_out(batch: Batch) -> None:
     if batch.left_out:
-        st.info(f"The batch holds the first {MOST_LINES} lines; {batch.left_out} more are left out.")
+        st.info(f"The batch holds the first {MOST_LINES} lines with a word; left out: {batch.left_out}.")
     if batch.cut:
-        st.info(f"The matrix shows the first {MOST_WORDS} words of a line; {batch.cut} of yours are cut there.")
+        are = "are" if batch.cut > 1 else "is"
+        st.info(f"The matrix shows the first {MOST_WORDS} words of a line; {batch.cut} of yours {are} cut there.")
+
+
+def _computed(batch: Batch) -> Number:
+    rows, time, real = len(batch.rows), batch.time, int(batch.lengths.sum())
+    lengths = ", ".join(map(str, batch.lengths.tolist()))
+    said = f"Your {rows} rows have {lengths} words" if rows > 1 else f"Your row has {time} word{'s' * (time > 1)}"
+    return Number(
+        "batches-computed",
+        f"{said}. The network is not told of padding. How many time steps does it compute for this batch, all rows "
+        "together?",
+        f"Every row takes as many steps as the longest: {rows} x {time}. Steps that read a word: {real}; steps on "
+        f"padding: {batch.computed - real}, or {1 - real / batch.computed:.0%}.",
+        float(batch.computed),
+        unit="steps" if batch.computed > 1 else "step",
+    )
 
 
 @st.fragment
@@ -99,18 +118,7 @@ def _say_left_out(batch: Batch) -> None:
 def _matrix(model: Model, batch: Batch) -> None:
     st.header("One batch, one matrix")
     rows, time = len(batch.rows), batch.time
-    lengths = ", ".join(map(str, batch.lengths.tolist()))
-    real = int(batch.lengths.sum())
-    question = Number(
-        "batches-computed",
-        f"Your {rows} rows have {lengths} words. The network is not told of padding. How many time steps does it "
-        "compute for this batch, all rows together?",
-        f"Every row takes as many steps as the longest: {rows} x {time}. Only {real} of them read a word; "
-        f"{batch.computed - real}, or {1 - real / batch.computed:.0%}, are spent on padding.",
-        float(batch.computed),
-        unit="steps",
-    )
-    ask(question)
+    ask(_computed(batch))
     side = st.segmented_control(
         "Padding", list(SIDES), key=session.fitting(SIDE, list(SIDES), POST), format_func=SIDES.get, required=True
     )
@@ -119,10 +127,10 @@ def _matrix(model: Model, batch: Batch) -> None:
     read = np.full(rows, time - 1) if side == PRE else batch.lengths - 1
     st.html(batch_html(batch.words, batch.unknown, ids, where, read))
     st.caption(
-        f"Each cell is a word\u2019s id; id {padding} is padding, hatched; a wavy line marks a word that the network "
-        "has never seen. The outlined cell is the one whose state h_T should go to the head. Look how it moves when "
-        "you change the side: padded at the start, it is the last column in every row; padded at the end, it is "
-        "another column in each row, and has to be gathered by the true length."
+        f"Each cell is a word\u2019s id; id {padding} is padding, hatched; a wavy line marks a word "
+        "outside the vocabulary, read as [UNK]. The outlined cell is the one whose state h_T should go to the head. "
+        "Look how it moves when you change the side: padded at the start, it is the last column in every row; padded "
+        "at the end, it is another column in each row, and has to be gathered by the true length."
     )
     config = model.config
     vector, units = config.embedding_size, config.hidden_size
@@ -153,31 +161,28 @@ def _state(model: Model, batch: Batch, text: str) -> None:
     found = session.kept(readings, model, text)
     names = row_names(batch.words)
     far = found.distances(RIGHT)
-    question = (
-        Choice(
-            "batches-farthest",
-            "All rows are padded at the end and the network is not told, so the head reads the last column. In "
-            "which row is the state there farthest from the row\u2019s true h_T?",
-            "The distances are "
-            + ", ".join(f"{d:.3f} (row {i + 1}, {p} steps of padding)" for i, (d, p) in enumerate(_off(batch, far)))
-            + ". More padding often, but not always, takes a state farther: it comes to rest at a place that has "
-            "nothing to do with the text.",
-            tuple(as_text(name) for name in names),
-            int(far.argmax()),
-        )
-        if len(names) > 1
-        else None
-    )
-    if question is not None:
-        ask(question, reveal=lambda: _distances(model, batch, found, names))
+    if int((far > far.max() - _TIED).sum()) == 1:
+        ask(_farthest(batch, far, names), reveal=lambda: _distances(model, batch, found, names))
+    else:
+        _distances(model, batch, found, names)
     _mask_pictures(batch, found)
     st.caption(
         "For one text under all ways at once, unit by unit, see [Sentiment, the view Padding](/sentiment): the X-ray."
     )
 
 
-def _off(batch: Batch, far: np.ndarray) -> list[tuple[float, int]]:
-    return list(zip(far.tolist(), (batch.time - batch.lengths).tolist(), strict=True))
+def _farthest(batch: Batch, far: np.ndarray, names: list[str]) -> Choice:
+    off = zip(far.tolist(), (batch.time - batch.lengths).tolist(), strict=True)
+    return Choice(
+        "batches-farthest",
+        "All rows are padded at the end and the network is not told, so the head reads the last column. In which row "
+        "is the state there farthest from the row\u2019s true h_T?",
+        "The distances are "
+        + ", ".join(f"{d:.3f} (row {i + 1}, {p} step{'s' * (p != 1)} of padding)" for i, (d, p) in enumerate(off))
+        + ". More padding often, but not always, takes a state farther from where the text left it.",
+        tuple(as_text(name) for name in names),
+        int(far.argmax()),
+    )
 
 
 def _distances(model: Model, batch: Batch, found: Readings, names: list[str]) -> None:

@@ -42,6 +42,8 @@ SOURCES = {
     DRAWN: "1,000 lengths drawn at random",
 }
 _SIZES, _CUTS, _GROUPS = (8, 16, 32, 64, 128), (100, 200, 500, 2000), (2, 4, 8)
+_NOTES = 500
+"""Words to which the notes' recipe pads every review."""
 _STEPS = 40_000
 """Words of the texts that are timed at most: a few seconds."""
 _TIMED = "batches_timed"
@@ -114,7 +116,8 @@ def _counted(lengths: np.ndarray, batches: dict, steps: dict[str, int], real: in
     st.caption(
         "Look at the grey part, all of it wasted: "
         + "; ".join(f"{NAMES[way]}: {1 - real / steps[way]:.1%}" for way in PLANS)
-        + ". The notes\u2019 recipe, every review padded to 500 words, is the first bar when texts are cut at 500."
+        + "."
+        + " The first bar is the notes\u2019 recipe, every text padded to 500 words." * (int(lengths.max()) == _NOTES)
     )
     shown = {NAMES[way]: columns(lengths, batches[way], way) for way in (SHUFFLED, BUCKETS, SORTED)}
     st.altair_chart(epoch_chart(shown), width="stretch")
@@ -178,15 +181,15 @@ def _fittings(lengths: np.ndarray) -> None:
         hide_index=True,
         width="stretch",
     )
-    widest = max(found, key=lambda group: group[3])
+    worst = max(found, key=lambda group: group[3])
     st.code(
         "for epoch in range(epochs):\n    for x, y in groups:  # each padded to its own longest text\n"
         "        model.fit(x, y, batch_size=32, epochs=1)",
         language="python",
     )
     st.caption(
-        f"Look at the last column: the group of {widest[0]} to {widest[1]} words spreads most and pads "
-        f"{widest[3]:.0%}; all texts in one matrix would pad {1 - lengths.mean() / lengths.max():.0%}. The recurrent "
+        f"Look at the last column: the group of {worst[0]} to {worst[1]} words pads most: "
+        f"{worst[3]:.0%}; all texts in one matrix would pad {1 - lengths.mean() / lengths.max():.0%}. The recurrent "
         "weights are the same for every length; that is why one network can be fitted to all groups. Take the groups "
         "in turns, an epoch each: fitted to one group until the end, the network drifts towards that group."
     )

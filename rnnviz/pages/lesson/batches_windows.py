@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import streamlit as st
 
@@ -14,7 +12,7 @@ from rnnviz.checkpoints import Model
 from rnnviz.components.question import ask
 from rnnviz.config import LONGEST
 from rnnviz.lesson.questions import Choice, Number
-from rnnviz.lesson.ragged_windows import Windows, read_windows
+from rnnviz.lesson.ragged_windows import Windows, window_starts, windows_of
 from rnnviz.lesson.references import cite
 from rnnviz.pages.sentiment import choice
 from rnnviz.text import read
@@ -27,7 +25,8 @@ EXAMPLE = (
     "twist makes no sense, and the last thirty minutes are one long, boring and noisy chase. I felt cheated. "
     "What a pity, and what a waste of a great cast."
 )
-_MOST = 200
+_MOST, _DRAWN = 200, 20
+"""Words of a window, and windows that are drawn, at most."""
 
 
 @st.fragment
@@ -40,33 +39,36 @@ def render(model: Model) -> None:
         "it in windows of w words, each from a fresh state or from where the last one ended."
     )
     text = st.text_area("A long text", key=session.typed(LONG, EXAMPLE), height=150, disabled=session.frozen("text"))
-    ids, tokens = read(model.tokenizer, text)
-    ids, tokens = session.first_of(ids, LONGEST, "words"), tokens[:LONGEST]
+    tokens = session.first_of(read(model.tokenizer, text)[1], LONGEST, "words")
     one, two = st.columns(2)
     window = one.number_input("Window w, in words", 1, _MOST, step=1, key=session.whole(WINDOW, 1, _MOST, 20))
     stride = two.number_input(
         "Stride s, from one window to the next", 1, window, step=1, key=session.whole(STRIDE, 1, window, window)
     )
     labels, column = model.config.labels, choice.followed(model)
-    found = read_windows(model.network, ids, window, stride, column)
-    _count(len(ids), window, stride, model)
+    found = session.kept(windows_of, model, text, window, stride, column)
+    _count(len(tokens), window, stride, model)
     _kept(found, window, labels[column])
     _picture(found, tokens, labels[column], window)
+    _lost(found)
 
 
 def _count(words: int, window: int, stride: int, model: Model) -> None:
-    windows = max(1, math.ceil((words - window) / stride) + 1)
+    starts = window_starts(words, window, stride)
+    windows = len(starts)
+    padded = ", the last one padded" if starts[-1] + window > words else ""
     ask(
         Number(
             "batches-windows",
-            f"Your text has {words} words. Windows of {window} begin every {stride} words until the last word is "
+            f"Your text has {_words(words)}. Windows of {window} begin {_words(stride)} apart until the last word is "
             "covered. How many windows are there?",
             rf"$\lceil (n - w)/s \rceil + 1$ with n = {words}, w = {window}, s = {stride}, and one where the text is "
             f"shorter than a window. As input they are (batch, time steps, features) = ({windows}, {window}, "
-            f"{model.config.embedding_size}), the last one padded: the time axis has become a batch axis. A stride "
-            "below w reads words twice, so that no word stands at the beginning of its window only.",
+            f"{model.config.embedding_size}){padded}: the time axis has become a batch axis. A stride below w reads "
+            "some words twice; from s = w/2 down, every word but the first s also has at least s words before it in "
+            "some window.",
             float(windows),
-            unit="windows",
+            unit="windows" if windows > 1 else "window",
         )
     )
 
@@ -75,19 +77,19 @@ def _kept(found: Windows, window: int, label: str) -> None:
     whole = float(found.whole[-1])
     first, last = abs(found.first - whole), abs(found.last - whole)
     options = (
-        f"the first {window} words, `truncating='post'`",
-        f"the last {window} words, `truncating='pre'`",
+        f"the first {_words(window)}, `truncating='post'`",
+        f"the last {_words(window)}, `truncating='pre'`",
         "no difference: both lie equally near, up to a tenth of a point",
     )
     right = 2 if abs(first - last) < 1e-3 else int(last < first)
     reveal_text = (
-        f"The whole text: {whole:.1%} \u201c{as_text(label)}\u201d. The first {window} words alone: {found.first:.1%}. "
-        f"The last {window} words alone: {found.last:.1%}."
+        f"The whole text: {whole:.1%} \u201c{as_text(label)}\u201d. The first {_words(window)} alone: "
+        f"{found.first:.1%}. The last {_words(window)} alone: {found.last:.1%}."
     )
     ask(
         Choice(
             "batches-truncating",
-            f"Only {window} words may be kept. Which words give an answer nearer to that of the whole text?",
+            f"Only {_words(window)} may be kept. Which give an answer nearer to that of the whole text?",
             f"{reveal_text} A network that answers from its last state forgets what is far back, so the last words "
             "often count most; reviews also tend to end with their verdict. Keras\u2019 `pad_sequences` keeps the last "
             "ones by default (`truncating='pre'`); its `TextVectorization` keeps the first.",
@@ -97,14 +99,21 @@ def _kept(found: Windows, window: int, label: str) -> None:
     )
 
 
+def _words(count: int) -> str:
+    return f"{count} word{'s' * (count != 1)}"
+
+
 def _picture(found: Windows, tokens: list[str], label: str, window: int) -> None:
     whole = float(found.whole[-1])
     ends = np.array([part[-1] for part in found.fresh])
-    st.altair_chart(windows_chart(tokens, found.starts, found.whole, found.fresh, label), width="stretch")
-    gap = float(np.abs(found.whole - found.carried).max())
+    drawn = np.unique(np.linspace(0, len(ends) - 1, _DRAWN).round().astype(int)).tolist()
+    starts, fresh = ([many[i] for i in drawn] for many in (found.starts, found.fresh))
+    st.altair_chart(windows_chart(tokens, starts, found.whole, fresh, label), width="stretch")
+    few = f"Of the {len(ends):,} windows {len(drawn)} are drawn; the table counts all. " * (len(drawn) < len(ends))
     st.caption(
-        "Look what happens at a dotted line: a window that begins anew has forgotten everything before it, and answers "
-        f"from its own {min(window, len(tokens))} words. The lines meet again where the last words decide alone."
+        f"{few}Look what happens at a dotted line: a window that begins anew has forgotten everything before it, and "
+        f"answers from its own {_words(min(window, len(tokens)))}. The lines meet again where the last words decide "
+        "alone."
     )
     st.dataframe(
         {
@@ -113,8 +122,8 @@ def _picture(found: Windows, tokens: list[str], label: str, window: int) -> None
                 "windows, state carried over",
                 "windows begun anew: the last one",
                 "windows begun anew: mean of all",
-                f"first {window} words (truncating='post')",
-                f"last {window} words (truncating='pre')",
+                f"first {_words(window)} (truncating='post')",
+                f"last {_words(window)} (truncating='pre')",
             ],
             f"probability of {label}": [
                 f"{p:.2%}" for p in (whole, found.carried[-1], ends[-1], ends.mean(), found.first, found.last)
@@ -127,6 +136,10 @@ def _picture(found: Windows, tokens: list[str], label: str, window: int) -> None
         hide_index=True,
         width="stretch",
     )
+
+
+def _lost(found: Windows) -> None:
+    gap = float(np.abs(found.whole - found.carried).max())
     st.markdown(
         f"With the state carried over nothing is lost on the way forward: the largest difference of a probability is "
         f"{gap:.1e}, of a unit of the final state {found.state_gap:.1e}. Keras: `stateful=True`, batches in order, and "

@@ -27,11 +27,12 @@ def render() -> None:
     st.markdown(
         f"- Transformers ({cite('vaswani2017')}) dropped the recurrence. They train in parallel and reach back in one "
         "step; the price is T\u00b2 products, and a memory of all that was read.\n"
-        f"- Gates came back without the loop: where the next state is *linear* in the last one, "
-        f"$h_t = a_t h_{{t-1}} + x_t$, all steps can be done in about log\u2082 T rounds by a scan "
-        f"({cite('blelloch1990', 'martin2018')}; also {cite('bradbury2017')}). State-space layers and linear RNNs "
-        f"rest on it ({cite('gu2022', 'orvieto2023', 'gu2023')}), and slimmed LSTMs and GRUs, too "
-        f"({cite('feng2024')}); near them lie {cite('peng2023', 'beck2024')}.\n"
+        f"- The recurrence came back without matrices and tanh in the loop, first with gates alone, still step by step "
+        f"({cite('bradbury2017')}). Where the next state is *linear* in the last one, $h_t = a_t h_{{t-1}} + x_t$, all "
+        f"steps can be done in about log\u2082 T rounds by a scan ({cite('hillis1986', 'blelloch1990', 'martin2018')}) "
+        f"or, where a is the same at every step, by a convolution, as the state-space layer S4 is trained "
+        f"({cite('gu2022')}). Linear RNNs, later state-space layers ({cite('orvieto2023', 'gu2023')}) and slimmed "
+        f"LSTMs and GRUs ({cite('feng2024')}) use the scan; near them lie {cite('peng2023', 'beck2024')}.\n"
         f"- LSTMs still work where a text comes in piece by piece and memory is small: next-word prediction on phones "
         f"({cite('hard2018')}) and speech recognised while it is spoken ({cite('graves2012', 'he2019')}) were built "
         "on them."
@@ -78,17 +79,16 @@ def _show(found: Scan, factor: float, inputs: list[float]) -> None:
             "nothing waits except from round to round. With tanh around the sum two steps can no longer be joined to "
             "one: that is what keeps RNNs, LSTMs and GRUs in their loop.",
             float(rounds),
-            unit="rounds",
+            unit="rounds" if rounds > 1 else "round",
         )
     )
-    table: dict[str, list] = {
-        "row": ["inputs x", *(f"after round {i}" for i in range(1, rounds + 1)), "the loop\u2019s h_t"]
-    }
-    for t in range(len(inputs)):
-        table[f"t = {t + 1}"] = [f"{row[t]:.4g}" for row in (*found.rounds, found.loop)]
-    st.dataframe(table, hide_index=True, width="stretch")
+    names = ["inputs x", *(f"after round {i}" for i in range(1, rounds + 1)), "the loop\u2019s h_t"]
+    table: dict[str, list] = {"t": [t + 1 for t in range(len(inputs))]}
+    for name, column in zip(names, (*found.rounds, found.loop), strict=True):
+        table[name] = [f"{value:.4g}" for value in column]
+    st.dataframe(table, hide_index=True, width="stretch", height="content")
     st.caption(
-        f"Look at the last two rows: they agree, the largest difference is {found.gap:.1e}. With a = 1 it is the "
+        f"Look at the last two columns: they agree, the largest difference is {found.gap:.1e}. With a = 1 it is the "
         "running sum of [Unrolling](/unrolling)."
     )
     lines(

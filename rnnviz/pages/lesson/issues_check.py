@@ -121,15 +121,15 @@ def _remedies() -> Several:
         "Which of these help against gradients that *vanish* over time?",
         "Gates and residual sums give the gradient a way back that is not multiplied down at every step; ReLU\u2019s "
         "slope is 1 where it is on; orthogonal weights keep lengths at the start. Clipping only caps gradients that "
-        "explode, and a mask only leaves out steps that read nothing. [Gradients](/gradients), [Training by "
-        "steps](/training)",
+        "explode, and a vocabulary decides what is read, not how far a gradient comes. [Gradients](/gradients), "
+        "[Training by steps](/training)",
         (
             "gates, as in LSTM and GRU",
             "clipping the gradient\u2019s norm",
             "the residual form s_t = f(x_t, s_{t-1}) + s_{t-1}",
             "ReLU in place of the sigmoid",
             "orthogonal recurrent weights at the start",
-            "a mask over the words",
+            "a larger vocabulary",
         ),
         (0, 2, 3, 4),
     )

@@ -79,14 +79,21 @@ def _show(width: int, found: Costs) -> None:
         f"Look at the slopes from T = 128 on, and at how high the lines lie. At T = {longest:,}, against one matrix "
         f"product of ({longest:,} x {width}) with ({width} x {width}): {slower} as long."
     )
-    threads = "one thread" if found.threads == 1 else f"{found.threads} threads"
+    alone = found.threads == 1
+    threads = "one thread" if alone else f"{found.threads} threads"
+    cores = (
+        "On one thread nothing runs in parallel, so the product too grows with T: the gap you see is that of small "
+        "steps, each with its own overhead, against one large operation. On a GPU, or many cores, the product and "
+        "attention also spread out over them"
+        if alone
+        else "The product and attention spread out over the threads, and each is one large operation where the layers "
+        "take small steps, each with its own overhead. On a GPU they spread out farther"
+    )
     st.markdown(
         f"**What was measured.** One forward pass, one text of random numbers in a batch of one, {width} numbers a "
         f"step, {threads} of this computer\u2019s processor, PyTorch\u2019s own layers; each point the median of "
-        f"{found.rounds} rounds in turns, with whatever else the computer was doing. On one thread nothing runs in "
-        "parallel, so the product too grows with T: the gap you see is that of small steps, each with its own "
-        "overhead, against one large operation. On a GPU, or many cores, the product and attention also spread out "
-        "over them; the chain of steps cannot, and the gap widens. Many texts in a batch fill the machine again: that "
+        f"{found.rounds} rounds in turns, with whatever else the computer was doing. {cores}; the chain of steps "
+        "cannot, and the gap widens. Many texts in a batch fill the machine again: that "
         "is how RNNs are trained."
     )
     st.dataframe(

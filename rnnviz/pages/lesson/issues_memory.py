@@ -6,10 +6,21 @@ import streamlit as st
 
 from rnnviz import session
 from rnnviz.charts.issues import cut_chart, reach_chart
-from rnnviz.charts.text import as_text
+from rnnviz.charts.text import as_text, visible
 from rnnviz.checkpoints import Model
 from rnnviz.components.question import ask
-from rnnviz.lesson.issues import LONGEST_MEMORY, NEAR, REPLACED, TAKEN_OUT, Changed, Cut, changed, cut
+from rnnviz.lesson.issues import (
+    LONGEST_MEMORY,
+    NEAR,
+    REPLACED,
+    TAKEN_OUT,
+    Changed,
+    Cut,
+    changed,
+    cut,
+    farthest,
+    replacements,
+)
 from rnnviz.lesson.questions import Choice
 from rnnviz.lesson.references import cite
 
@@ -59,11 +70,18 @@ def _models() -> list[Model]:
     else:
         st.session_state[MODELS] = [name for name in chosen if name in names][:_MOST]
     picked = st.multiselect("Networks", names, key=MODELS, max_selections=_MOST, disabled=session.frozen("model"))
-    st.caption(
-        "Those named imdb read words and judge reviews, the others read characters and guess the next one: a token is "
-        f"a word for the first and a character for the second. At most the last {LONGEST_MEMORY} tokens are read."
-    )
-    return [session.load_model(name) for name in picked]
+    models = [session.load_model(name) for name in picked]
+    kinds = {
+        "classifier": "a word, and the answer a class",
+        "language_model": "a character, and the answer the next one",
+    }
+    told = [
+        f"For {', '.join(as_text(model.name) for model in those)} a token is {what}."
+        for task, what in kinds.items()
+        if (those := [model for model in models if model.config.task == task])
+    ]
+    st.caption(" ".join([*told, f"At most the last {LONGEST_MEMORY} tokens are read."]))
+    return models
 
 
 def _ways() -> tuple[str, str]:
@@ -81,19 +99,24 @@ def _question(found: dict[str, Changed]) -> None:
     """Ask which network feels a change farthest back."""
     if len(found) < 2:
         return
-    reaches = {name: one.reach() for name, one in found.items()}
-    most = max(reaches.values())
-    best = [i for i, reach in enumerate(reaches.values()) if reach == most]
-    told = ", ".join(f"{as_text(name)}: {reach}" for name, reach in reaches.items())
+    best = farthest(list(found.values()))
+    told = ", ".join(
+        f"{as_text(name)}: {'at least ' * one.is_cut_off}{one.reach() or 'none'}" for name, one in found.items()
+    )
     ask(
         Choice(
             "issues-reach",
             "One token is changed. In which network does a change farthest back still move the final state by one "
             "hundredth of its norm or more?",
-            f"The farthest distance measured with that much left, in tokens: {told}. A gated cell can carry a thing "
-            "for long, but only what its training made worth carrying; one text is one sample, so try another.",
-            (*map(as_text, reaches), "the farthest reach equally far"),
-            best[0] if len(best) == 1 else len(reaches),
+            f"The farthest distance measured with that much left, in tokens: {told}. \u201cAt least\u201d stands "
+            "where it is the farthest that was tried: a longer text can tell more. A gated cell can carry a thing for "
+            "long, but only what its training made worth carrying; one text is one sample, so try another.",
+            (
+                *map(as_text, found),
+                "the farthest reach equally far",
+                "it cannot be told: more than one may reach farther than this text lets us measure",
+            ),
+            len(found) + 1 if best is None else best,
         )
     )
 
@@ -114,9 +137,23 @@ def _reach(models: list[Model], found: dict[str, Changed], seen: str, how: str) 
             else "the Kullback-Leibler divergence from the answer with the text as it is."
         )
         + " Single points jump, since some words matter more than others. What is under 1e-8 is drawn at the floor."
+        + _put_in(models) * (how == REPLACED)
     )
     if any(model.config.pooling != "last" and model.config.task == "classifier" for model in models) and not state:
         st.caption("A network that answers from the mean of all states does not need its last state to remember.")
+
+
+def _put_in(models: list[Model]) -> str:
+    """Name what a token is replaced by."""
+    every: dict[tuple[str, ...], list[str]] = {}
+    for model in models:
+        tokens = tuple(as_text(f"\u201c{visible(token)}\u201d") for token in replacements(model))
+        every.setdefault(tokens, []).append(as_text(model.name))
+    told = "; ".join(
+        f"{', '.join(names)}: {first} and {second}, or {third} where one of these stands already"
+        for (first, second, third), names in every.items()
+    )
+    return f" The changed token is replaced by each of two others, and the mean is drawn: {told}."
 
 
 def _cut(models: list[Model], text: str) -> None:
@@ -128,10 +165,12 @@ def _cut(models: list[Model], text: str) -> None:
     key = (text, tuple((model.name, model.digest) for model in models))
     if st.button("Measure with less and less context", key="issues_cut_button"):
         bar, results = st.progress(0.0, text="Reading \u2026"), {}
-        for done, model in enumerate(models):
-            results[model.name] = session.kept(cut, model, text)
-            bar.progress((done + 1) / len(models), text="Reading \u2026")
-        bar.empty()
+        try:
+            for done, model in enumerate(models):
+                results[model.name] = session.kept(cut, model, text)
+                bar.progress((done + 1) / len(models), text="Reading \u2026")
+        finally:
+            bar.empty()
         st.session_state[_CUT] = (key, results)
     kept = st.session_state.get(_CUT)
     if kept is None or kept[0] != key:
@@ -140,13 +179,20 @@ def _cut(models: list[Model], text: str) -> None:
     points = {name: (one.contexts, one.loss_nats - one.full_nats) for name, one in found.items()}
     st.altair_chart(cut_chart(points, NEAR), width="stretch")
     parts = [
-        f"{as_text(name)}: {one.enough} tokens" if one.enough else f"{as_text(name)}: more than {one.contexts.max()}"
+        f"{as_text(name)}: {_tokens(one.enough)}" if one.enough else f"{as_text(name)}: more than {one.contexts.max()}"
         for name, one in found.items()
     ]
+    tasks = {model.config.task for model in models}
+    places = max(one.targets for one in found.values())
+    asked = ["a classifier for the answer that it gives to the whole text"] * ("classifier" in tasks)
+    if "language_model" in tasks:
+        asked.append(f"a language model for the next character at {places} place{'s' * (places > 1)}")
     st.caption(
         f"Look where a line enters the grey band for good, {NEAR} nats around the loss with all context: more context "
-        f"brings nothing there. {'; '.join(parts)}. A language model is asked for the next character at "
-        f"{max(one.targets for one in found.values())} places, a classifier for the answer that it gives to the whole "
-        "text. How far back can be learned at all is another question: train on it in "
-        "[Gradients, What is learned](/gradients)."
+        f"brings nothing there. {'; '.join(parts)}. Asked is {', '.join(asked)}. How far back "
+        "can be learned at all is another question: train on it in [Gradients, What is learned](/gradients)."
     )
+
+
+def _tokens(count: int) -> str:
+    return f"{count} token{'s' * (count > 1)}"

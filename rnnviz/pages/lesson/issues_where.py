@@ -13,7 +13,7 @@ PLACES: dict[str, tuple[tuple[str, str], ...]] = {
     "Sequences": (
         ("A sequence has an order; another permutation is another sequence: words, prices, rows of pixels", _ORDER),
         ("A bag of words cannot tell two orders apart; a feed-forward net on padded words has no time", _ORDER),
-        ("Two texts of the same words under a trained network", f"{_ORDER}, {_REVIEWS} (Pairs)"),
+        ("Two texts of the same words under a trained network", f"{_ORDER}, {_REVIEWS} (Two texts)"),
         ("y_t from all of x_1 \u2026 x_t directly, or through a state h_t", f"{_ORDER}, {_LOOP}"),
         ("The state as a memory of fixed length and a feature vector for any classifier", f"{_LOOP}, {_REVIEWS}"),
     ),

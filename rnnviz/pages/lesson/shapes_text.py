@@ -53,7 +53,7 @@ def _try() -> None:
     st.caption(
         f"Each word is coloured by the probability of \u201c{as_text(name)}\u201d after it (blue 0, white a half, red "
         "1; hover for the number). Look for words after which the colour turns: all but the last colour is thrown "
-        "away. A word with a wavy line was never seen in training." + more
+        "away. A word with a wavy line is outside the vocabulary." + more
     )
     _diagram(model, part, len(found.tokens))
     _question(found.tokens, after, name)

@@ -117,7 +117,7 @@ def _answers(model: Model, pair: Pair, read: list[Prediction], column: int) -> N
     shown = f" The first 120 of {len(pair.alignment)} are shown." if len(pair.alignment) > 120 else ""
     st.caption(
         "Upper word: text one; lower word: text two. = the same word, \u2260 another word, + only in text two, "
-        f"\u2212 only in text one; a wavy line: never seen in training.{shown}"
+        f"\u2212 only in text one; a wavy line: outside the vocabulary.{shown}"
     )
     one, two = (prediction.probabilities[:, column] for prediction in read)
     st.altair_chart(pair_chart(pair, one, two, label, len(model.config.labels) == 2), width="stretch")
@@ -138,7 +138,7 @@ def _bags(pair: Pair, read: list[Prediction], column: int) -> None:
     right.metric("Difference of the network\u2019s answers", _points(apart))
     st.write(_bag_verdict(pair, bags, apart))
     st.html(bags_html(bags, pair.unknown))
-    strange = " Words never seen in training are all one and the same word to the network." if pair.unknown else ""
+    strange = " Words outside the vocabulary are all one and the same word to the network." if pair.unknown else ""
     rest = f" {len(bags.words) - 12} more words are not shown." if len(bags.words) > 12 else ""
     st.caption(
         "Counts of each word in the two texts, what differs first; their absolute differences sum to the number above. "

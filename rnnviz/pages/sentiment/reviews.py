@@ -208,7 +208,7 @@ def _reading(model: Model, text: str) -> None:
     st.html(text_html(tokens, moves, Scale(-REACH, REACH, False), first=1, unknown=unknown, told=told))
     st.caption(
         f"Each word is coloured by how much it moved the log-odds of {as_text(labels[output])} when it was read; "
-        "outlined ones were never seen in training. Look for the word at which the line crosses the grey band, and "
+        "outlined ones are outside the vocabulary. Look for the word at which the line crosses the grey band, and "
         "whether it comes back."
     )
 

@@ -54,7 +54,7 @@ def _subject(model: Model, text: str) -> Subject:
         which = st.segmented_control(
             f"The text has {whole:,} words; weigh",
             [_FIRST, _LAST],
-            key=session.fitting("keep_words_part", [_FIRST, _LAST], _FIRST),
+            key=session.fitting("keep_sentiment_words_part", [_FIRST, _LAST], _FIRST),
             required=True,
         )
         part = slice(LONGEST) if which == _FIRST else slice(-LONGEST, None)
@@ -197,7 +197,7 @@ def _drawn(found: Weighed, values: dict[str, np.ndarray], most: float, label: st
     order = st.segmented_control(
         "Order",
         [_BY_SIZE, _BY_PLACE],
-        key=session.fitting("keep_words_order", [_BY_SIZE, _BY_PLACE], _BY_SIZE),
+        key=session.fitting("keep_sentiment_words_order", [_BY_SIZE, _BY_PLACE], _BY_SIZE),
         required=True,
     )
     if order == _BY_SIZE:
