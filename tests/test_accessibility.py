@@ -13,6 +13,14 @@ from tests.axe import violations
 SLOW = 60_000
 VIEWS = {
     "gradients": ("Decay", "On your text", "Jacobians", "Weights", "Warm-up", "What is learned"),
+    "shapes": ("Many to one", "One to many", "A label a step", "Encoder and decoder"),
+    "cell": (
+        "A trained unit",
+        "Ways to write it",
+        "Gates and activations",
+        "Start and direction",
+        "Dropout and first weights",
+    ),
     "sentiment": ("Live", "Words", "Units", "Two texts", "Padding", "Reviews", "Path", "Models"),
 }
 PLACES = ["neurons", *((page, view) for page, views in VIEWS.items() for view in views), *lesson.PAGES]

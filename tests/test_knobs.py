@@ -22,7 +22,9 @@ from rnnviz import session
 from rnnviz.components.knobs import knobs
 session.keep_state()
 if st.session_state.get("shown", True):
-    st.session_state["result"] = knobs(st.session_state["settings"], key="lab")
+    st.session_state["result"] = knobs(
+        st.session_state["settings"], key="lab", frozen=st.session_state.get("still", False)
+    )
 """
 
 
@@ -54,6 +56,15 @@ def test_first_values_are_the_starts() -> None:
     data = _mounted(app)
     assert data["values"] == {"radius": 1.0, "bias": 1.0}
     assert [knob["label"] for knob in data["knobs"]] == ["Spectral radius", "Forget-gate bias"]
+
+
+def test_frozen_sliders_stand_still_whatever_the_browser_says() -> None:
+    app = _app(still=True, keep_lab={"radius": 2.0, "bias": 0.0})
+    assert _mounted(app)["frozen"] is True
+    assert _say(app, 1, {"radius": 5.0, "bias": 3.0}) == {"radius": 2.0, "bias": 0.0}
+    app.session_state["still"] = False
+    assert _say(app, 2, {"radius": 5.0}) == {"radius": 5.0, "bias": 0.0}
+    assert _mounted(app)["frozen"] is False
 
 
 def test_what_the_browser_says_is_heard_kept_and_answered() -> None:

@@ -209,6 +209,7 @@ def test_a_link_opens_the_page_as_it_was_and_holds_it() -> None:
     assert not app.exception and not app.error and not _held(app)
     assert all(app.session_state[key] == value for key, value in state.items() if key != "keep_gradient_knobs")
     assert app.session_state["keep_gradient_knobs"]["scale"] == 0.5
+    assert any(json.loads(part.proto.json).get("frozen") for part in app.get("bidi_component"))
     assert app.text_area(key="keep_gradient_text").disabled
     assert app.multiselect(key="keep_gradient_cells").disabled and app.selectbox(key="keep_gradient_units").disabled
     assert "the text cannot be changed, the model cannot be changed" in app.markdown[0].value
@@ -217,6 +218,7 @@ def test_a_link_opens_the_page_as_it_was_and_holds_it() -> None:
     assert [success.value for success in app.success] == [r"Right: the RNN. It \<i\>shrinks\</i\>."]
     app.button(key="share_mine").click().run()
     assert not app.text_area(key="keep_gradient_text").disabled
+    assert not any(json.loads(part.proto.json).get("frozen") for part in app.get("bidi_component"))
     assert "share" not in app.query_params
     assert app.text_area(key="keep_gradient_text").value == STATE["keep_gradient_text"]
 

@@ -82,7 +82,8 @@ class Rack extends Sayer {
     this.values = {};
     this.held = null; // the row under the user's hand
     this.grid = el("div", { className: "rv-knobs-grid" });
-    root.replaceChildren(this.grid, el("button", { type: "button", onclick: () => this.reset() }, "Reset"));
+    this.again = el("button", { type: "button", onclick: () => this.reset() }, "Reset");
+    root.replaceChildren(this.grid, this.again);
   }
 
   /** Take in a rerun's data. Values older than the user's own are left alone. */
@@ -94,6 +95,7 @@ class Rack extends Sayer {
 
   /** Make, change and remove rows where they stand: what has the focus keeps it. */
   build() {
+    this.again.disabled = this.data.frozen;
     const names = new Set(this.data.knobs.map((knob) => knob.name));
     for (const [name, row] of this.rows) {
       if (names.has(name)) continue;
@@ -105,6 +107,7 @@ class Rack extends Sayer {
       const row = this.rows.get(knob.name) ?? new KnobRow(this, knob.name);
       this.rows.set(knob.name, row);
       row.set(knob);
+      row.slider.disabled = this.data.frozen;
       if (this.grid.children[index] !== row.root) this.grid.insertBefore(row.root, this.grid.children[index] ?? null);
       this.values[knob.name] ??= this.data.values[knob.name];
       if (row !== this.held) row.show(this.values[knob.name]);

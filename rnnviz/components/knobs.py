@@ -64,7 +64,7 @@ class Knob:
         return min(max(number, self.low), self.high) if math.isfinite(number) else self.start
 
 
-def knobs(settings: Sequence[Knob], *, key: str) -> dict[str, float]:
+def knobs(settings: Sequence[Knob], *, key: str, frozen: bool = False) -> dict[str, float]:
     """Mount a row of sliders and return each one's value now.
 
     Mount it inside a fragment: what the fragment draws below is then finished before the next values are taken, however
@@ -74,6 +74,7 @@ def knobs(settings: Sequence[Knob], *, key: str) -> dict[str, float]:
     Args:
         settings: The sliders, in order; they may change from run to run, and those that stay keep their values.
         key: The component's key.
+        frozen: Whether the sliders stand still, as a teacher's link has them.
 
     Returns:
         Name -> value, within the slider's low and high, in the order of `settings`.
@@ -84,11 +85,12 @@ def knobs(settings: Sequence[Knob], *, key: str) -> dict[str, float]:
     if len({knob.name for knob in settings}) < len(settings):
         raise ValueError(f"names of knobs must differ, got {[knob.name for knob in settings]}")
     kept, moved, count = _heard(key)
-    latest = {**kept, **moved}
+    latest = kept if frozen else {**kept, **moved}
     values = {knob.name: knob.clamped(latest.get(knob.name, knob.start)) for knob in settings}
     st.session_state[f"keep_{key}"] = {**kept, **values}
     st.session_state[f"{key}_count"] = count
-    _component()(key=key, data={"knobs": [asdict(knob) for knob in settings], "values": values, "heard": count})
+    shown = {"knobs": [asdict(knob) for knob in settings], "values": values, "heard": count, "frozen": frozen}
+    _component()(key=key, data=shown)
     return values
 
 

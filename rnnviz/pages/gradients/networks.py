@@ -164,7 +164,7 @@ def beside(draw: Callable[[Choice], None]) -> None:
 
 def turned(settings: Settings) -> Choice:
     """Draw the knobs; models that cannot read the text are told of and left out."""
-    values = knobs(_KNOBS, key="gradient_knobs")
+    values = knobs(_KNOBS, key="gradient_knobs", frozen=session.frozen("model"))
     window = Window(str(st.session_state.get(TEXT, EXAMPLE)), round(values[_STEPS]), values[_END])
     start = Start(settings.recipe, values["scale"], values["forget"], settings.seed)
     subjects = _subjects(
@@ -217,7 +217,7 @@ def about(choice: Choice) -> str:
     if cut:
         parts.append(f"Steps read: {', '.join(cut)}.")
     if strange := [f"{as_text(s.label)} {sum(s.unknown)}" for s in choice.subjects if any(s.unknown)]:
-        parts.append(f"Tokens never seen in training, read as \u201cunknown\u201d: {', '.join(strange)}.")
+        parts.append(f"Tokens outside the vocabulary, read as \u201cunknown\u201d: {', '.join(strange)}.")
     return " ".join(parts)
 
 

@@ -58,7 +58,7 @@ def _scalar() -> None:
         format_func=lambda key: ACTIVATIONS[key].label,
         required=True,
     )
-    values = knobs(_SCALAR, key="gradient_warmup_scalar")
+    values = knobs(_SCALAR, key="gradient_warmup_scalar", frozen=session.frozen("model"))
     chain = scalar_chain(values["w"], name, values["start"], round(values["steps"]))
     st.latex(charts.chain_formula(chain))
     st.altair_chart(charts.chain_chart(chain), width="stretch")
@@ -85,7 +85,7 @@ def _chain_caption(chain: ScalarChain) -> str:
 def _sigmoid() -> None:
     st.header("The sigmoid\u2019s slope")
     st.write("The sigmoid is nowhere steeper than 1/4, so ten steps at w = 1 leave at most a millionth.")
-    values = knobs(_SLOPE, key="gradient_warmup_slope")
+    values = knobs(_SLOPE, key="gradient_warmup_slope", frozen=session.frozen("model"))
     weight, at, steps = values["w"], values["at"], round(values["steps"])
     st.latex(charts.slope_formula(weight, steps))
     left, right = st.columns(2)
@@ -115,7 +115,7 @@ def _matrix() -> None:
         format_func=MATRICES.get,
     )
     seed = two.number_input("Seed", 0, 10**6, key=session.within("keep_gradient_warmup_seed", 0, 10**6, 0))
-    values = knobs(_MATRIX, key="gradient_warmup_matrix")
+    values = knobs(_MATRIX, key="gradient_warmup_matrix", frozen=session.frozen("model"))
     size, scale, steps = round(values["size"]), values["scale"], round(values["steps"])
     found, grown = (part.scaled(scale) for part in _measured(kind, size, int(seed), steps))
     st.latex(charts.powers_formula(grown))

@@ -67,9 +67,8 @@ def _product() -> None:
         required=True,
         format_func=_ACTIVATIONS.get,
     )
-    w = knobs(
-        [Knob("w", "The recurrent weight w", -3, 3, 0.05, 0.8, help="One number, in every factor.")], key="bptt_w"
-    )["w"]
+    knob = Knob("w", "The recurrent weight w", -3, 3, 0.05, 0.8, help="One number, in every factor.")
+    w = knobs([knob], key="bptt_w", frozen=session.frozen("model"))["w"]
     deep = [layers[i % len(layers)] for i in range(len(inputs))]
     shared, own = back.scalar([w] * len(inputs), inputs, name), back.scalar(deep, inputs, name)
     st.latex(aired(_written(shared)))

@@ -144,7 +144,7 @@ def _two_layers(hand: Hand, text: str) -> None:
         "A cell is two dense layers whose results are added. W_h says how much of the old state to keep, W_x what of "
         "the new input to take in. Turn either down and see what is lost."
     )
-    values = knobs(_PARTS, key="cell_parts")
+    values = knobs(_PARTS, key="cell_parts", frozen=session.frozen("model"))
     changed = hand.scaled(values["old"], values["new"])
     state, scale = symbol("hidden", hand.cell_type), scale_of("hidden", hand.cell_type)
     reads = {"as it is": walk(hand, text), "with the factors": walk(changed, text)}

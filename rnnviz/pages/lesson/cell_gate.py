@@ -48,7 +48,7 @@ def _gate() -> None:
     if not text:
         raise TextError("The text is empty: type a few letters to send through the gate.")
     text = session.first_of(text, MOST_STEPS, "characters")
-    values = knobs(_GATE, key="cell_gate_knobs")
+    values = knobs(_GATE, key="cell_gate_knobs", frozen=session.frozen("model"))
     weight, bias = values["w"], values["b"]
     gate, place, passed = gated(text, weight, bias)
     yes, no = (float(sigmoid(np.array(a))) for a in (weight + bias, bias))
@@ -103,7 +103,7 @@ def _activations() -> None:
 
 def _grown(letters: tuple[str, ...], seed: int, text: str) -> None:
     """Draw the three cells at any factor."""
-    scale = knobs(_SCALE, key="cell_gate_scale")["s"]
+    scale = knobs(_SCALE, key="cell_gate_scale", frozen=session.frozen("model"))["s"]
     found = {name: growth(plain(kind, letters, seed, scale), text) for kind, name in _CELLS.items()}
     left, right = st.columns(2)
     with left:

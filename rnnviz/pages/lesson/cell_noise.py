@@ -60,7 +60,7 @@ def _dropout(hand: Hand, text: str) -> None:
         required=True,
     )
     seed = two.number_input("Seed of the mask", 0, LAST_SEED, key=session.whole("keep_cell_mask_seed", 0, LAST_SEED, 8))
-    rates = knobs(_RATES, key="cell_rates")
+    rates = knobs(_RATES, key="cell_rates", frozen=session.frozen("model"))
     found = drop(hand, text, rate=rates["x"], recurrent=rates["h"], same=same == "same", seed=int(seed))
     plain = walk(hand, text).states["hidden"]
     top = 1 / (1 - max(rates["x"], rates["h"]))
@@ -127,7 +127,7 @@ def _first_weights() -> None:
     seed = st.number_input(
         "Seed of both draws", 0, LAST_SEED, key=session.whole("keep_cell_draw_seed", 0, LAST_SEED, 0)
     )
-    values = knobs(_LAYER, key="cell_layer")
+    values = knobs(_LAYER, key="cell_layer", frozen=session.frozen("model"))
     units, inputs = round(values["units"]), round(values["inputs"])
     found = _drawn(units, inputs, int(seed))
     spreads = {name: one.spread for name, one in found.items()}

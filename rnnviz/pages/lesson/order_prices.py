@@ -38,7 +38,7 @@ def render() -> None:
     order = order_tools("prices", prices, lambda i: _number(prices[i]), "price", REVERSE | SORT)
     yours = in_order(prices, order)
     _ask(prices)
-    keep = knobs(_KNOBS, key="order_memory")["keep"]
+    keep = knobs(_KNOBS, key="order_memory", frozen=session.frozen("model"))["keep"]
     st.latex(
         r"\begin{aligned}a_0&=\tanh(p\,z_1)&a_t&=\tanh(p\,z_t)\\"
         r"b_0&=0&b_t&=\tanh(q\,p\,z_t-q\,a_{t-1}+k\,b_{t-1})\end{aligned}"

@@ -130,7 +130,7 @@ def _weight_knob(cell: str, read: list[str]) -> None:
     drawn = cells.weight(cells.hand_network(read, cell)[0], name)
     with right:
         knob = Knob(f"{cell} {name}", name, -cells.BOUND, cells.BOUND, 0.1, drawn, help="The same in every box.")
-        knobs([knob], key=_KNOBS)
+        knobs([knob], key=_KNOBS, frozen=session.frozen("model"))
 
 
 def _hand_chain(network: Network, run: cells.CellRun, bare: bool) -> Chain:
