@@ -11,12 +11,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from playwright.sync_api import Browser, BrowserContext, Error
 
 from rnnviz import checkpoints
 from rnnviz.checkpoints import Model
@@ -111,6 +112,26 @@ def launch_browser(launch_browser):
             pytest.skip(f"no browser: `apt install chromium` or `playwright install chromium` ({type(error).__name__})")
 
     return launch
+
+
+@pytest.fixture(scope="session")
+def one_context(browser: Browser, browser_context_args: dict) -> Iterator[BrowserContext]:
+    """One browser for all pages of a worker: what one visit has loaded of the app, the next need not."""
+    context = browser.new_context(**browser_context_args)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def context(one_context: BrowserContext) -> Iterator[BrowserContext]:
+    """That browser, which afterwards forgets what a page has stored or was allowed."""
+    yield one_context
+    for page in one_context.pages:
+        with suppress(Error):  # a page that never went anywhere has no storage
+            page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+        page.close()
+    one_context.clear_cookies()
+    one_context.clear_permissions()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -56,6 +57,7 @@ def test_shakespeare_figure_is_reproduced(data_folder: Path) -> None:
     assert score.loss_nats == pytest.approx(_card("shakespeare-lstm")["validation"]["loss_nats"], abs=1e-4)
 
 
+@pytest.mark.skipif("RNNVIZ_SLOW" not in os.environ, reason="takes minutes: set RNNVIZ_SLOW to run it")
 def test_python_figure_is_reproduced() -> None:
     card = _card("python-lstm")
     corpus = open_corpus("python")
