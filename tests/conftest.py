@@ -26,7 +26,8 @@ from rnnviz.feedforward import build
 from rnnviz.text import CharTokenizer, WordTokenizer
 
 ROOT = Path(__file__).parent.parent
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")  # the lightest first
+CHROMIUM = next(filter(None, map(shutil.which, _NAMES)), None)
 STRANGE_TEXTS = {
     "long": "all work and no play makes a dull film. " * 500,
     "emoji": "great film \U0001f600 \U0001f469\u200d\U0001f467 loved it \U0001f44d",

@@ -39,11 +39,8 @@ def render() -> None:
     yours = in_order(prices, order)
     _ask(prices)
     keep = knobs(_KNOBS, key="order_memory", frozen=session.frozen("model"))["keep"]
-    st.latex(
-        r"\begin{aligned}a_0&=\tanh(p\,z_1)&a_t&=\tanh(p\,z_t)\\"
-        r"b_0&=0&b_t&=\tanh(q\,p\,z_t-q\,a_{t-1}+k\,b_{t-1})\end{aligned}"
-        rf"\qquad p={HOLD:g},\; q={GAIN:g},\; k={keep:g}"
-    )
+    st.latex(r"\begin{aligned}a_t&=\tanh(p\,z_t)\\b_t&=\tanh(q\,p\,z_t-q\,a_{t-1}+k\,b_{t-1})\end{aligned}")
+    st.markdown(rf"with $p={HOLD:g}$, $q={GAIN:g}$ and $k={keep:g}$, from $a_0=\tanh(p\,z_1)$ and $b_0=0$.")
     st.caption(
         "z is the price less the mean, over the spread (the standard deviation, over n): the same in every order. The "
         "first unit holds today\u2019s price; the second compares it with the one held since yesterday and adds the "
