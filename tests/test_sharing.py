@@ -389,13 +389,15 @@ def test_a_page_is_printed_whole_in_black_on_white(scheme: str, page: Page, app_
     expect(page.locator("[data-testid=stVegaLiteChart] svg").first).to_be_visible(timeout=SLOW)
     last = page.get_by_text("Spread over 10 seeds")
     expect(last).to_be_attached(timeout=SLOW)
+    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached(timeout=SLOW)
     assert _pages_of(page.pdf(format="A4")) >= 2
     page.emulate_media(media="print", color_scheme=scheme)
     page.set_viewport_size({"width": 794, "height": 1123})
+    page.wait_for_function("document.documentElement.scrollWidth <= 794", timeout=SLOW)  # nothing is wider than paper
+    page.wait_for_function("document.documentElement.scrollHeight > innerHeight", timeout=SLOW)
     body = page.evaluate("[document.documentElement.scrollHeight, innerHeight]")
     bottom = last.bounding_box()["y"]
-    assert body[0] > body[1] and body[1] < bottom < body[0], "what is below the first screen is part of the paper"
-    assert page.evaluate("document.documentElement.scrollWidth") <= 794, "nothing is wider than the paper"
+    assert body[1] < bottom < body[0], "what is below the first screen is part of the paper"
     for selector in ("[data-testid=stSidebar]", "[data-testid=stHeader]", "[data-testid=stToolbar]"):
         assert not any(one.is_visible() for one in page.locator(selector).all())
     expect(page.locator(".rv-printed")).to_contain_text("Gradients \u00b7 rnnviz")
