@@ -99,10 +99,9 @@ class Row:
         )
 
 
-def _published(name: str, accuracy: float, what: str, source: str, checked: str = "") -> Row:
-    """A figure of others; `checked` names where it was looked up, "" where it is quoted from memory."""
-    told = f"{source}; seen in {checked}" if checked else f"{source}; as recalled, check the paper"
-    return Row(name, PUBLISHED, what, told, accuracy)
+def _published(name: str, accuracy: float, what: str, source: str, checked: str) -> Row:
+    """A figure of others; `checked` names where it was looked up."""
+    return Row(name, PUBLISHED, what, f"{source}; seen in {checked}", accuracy)
 
 
 _NOTES = "lecture notes: 10,000 words, 500 a review, two epochs of SGD"
@@ -123,10 +122,34 @@ PUBLISHED_ROWS = (
         "Wang and Manning 2012",
         "the authors' repository sidaw/nbsvm",
     ),
-    _published("one-hot LSTM, pooled", 0.919, "LSTM on one-hot words, states pooled", "Johnson and Zhang 2016"),
-    _published("sentiment unit alone", 0.923, "one unit of the byte mLSTM", "Radford et al. 2017"),
-    _published("LM-pretrained LSTM", 0.924, "LSTM that guessed the next word first", "Dai and Le 2015"),
-    _published("byte mLSTM", 0.929, "4,096 units that first read 82 million Amazon reviews", "Radford et al. 2017"),
+    _published(
+        "sentiment unit alone",
+        0.923,
+        "one unit of the byte mLSTM",
+        "Radford et al. 2017",
+        "S. Sodhani's summary, gist.github.com/shagunsodhani",
+    ),
+    _published(
+        "LSTM, autoencoder first",
+        0.928,
+        "LSTM that first learned to give back what it had read",
+        "Dai and Le 2015",
+        "the summary on shortscience.org",
+    ),
+    _published(
+        "byte mLSTM",
+        0.929,
+        "4,096 units that first read 82 million Amazon reviews",
+        "Radford et al. 2017",
+        "the paper's results on wizwand.com",
+    ),
+    _published(
+        "one-hot LSTM, regions",
+        0.941,
+        "LSTM on one-hot words, with embeddings of regions learned from unlabelled text",
+        "Johnson and Zhang 2016",
+        "the paper's results on paperswithcode.com",
+    ),
 )
 
 
