@@ -75,6 +75,8 @@ def test_orders_are_read_as_single_texts_are(tmp_path: Path, shape: dict) -> Non
         np.testing.assert_allclose(state, np.concatenate(ends), atol=1e-6)
     assert order.moved(*found.states)[0] > 1e-3
     assert order.moved(found.states[0], found.states[0]) == (0.0, 0.0)
+    assert order.moved(np.array([0.0, 4.0]), np.array([0.0, 3.0])) == (1.0, 0.25)
+    assert order.moved(np.zeros(2), np.array([3.0, 4.0])) == (5.0, 0.0)
 
 
 def test_all_orders_of_a_sentence_spread(classifier: Model) -> None:

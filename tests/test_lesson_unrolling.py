@@ -57,6 +57,7 @@ def test_what_is_no_sequence_of_numbers_is_one_sentence(text: str) -> None:
 
 def test_texts_are_cut_and_empty_ones_refused() -> None:
     assert numbers("1, 2;3 \u22124") == [1, 2, 3, -4]
+    assert numbers("1e6 -1000000") == [1e6, -1e6]
     assert len(characters("w" * 3000)) == len(numbers("1 " * 3000)) == MOST_STEPS
     for read in (words, characters):
         with pytest.raises(TextError):
@@ -115,6 +116,12 @@ def test_a_trained_model_is_run_by_the_same_loop(tmp_path: Path) -> None:
     run = cells.watch(model, "not a bad film")
     assert run.apart < 1e-6 and run.outputs.sum(axis=1) == pytest.approx(1.0)
     assert cells.watch_one_more(model, "not a bad film").apart < 1e-6
+    assert cells.watch_one_more(model, "not bad").steps == 1
+    long = cells.watch_one_more(model, "film " * MOST_STEPS + "bad")
+    assert long.steps == MOST_STEPS - 1
+    assert long.anew == pytest.approx(
+        cells.watch(model, "film " * (MOST_STEPS - 1) + "bad").states["hidden"][-1], abs=1e-6
+    )
     with pytest.raises(ConfigError, match="both ways"):
         cells.watch(tiny_classifier(tmp_path / "both", bidirectional=True), "film")
 

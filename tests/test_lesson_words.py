@@ -212,6 +212,8 @@ def test_neighbours_are_the_largest_cosines(classifier: Model) -> None:
     assert found.words == tuple(classifier.tokenizer.vocabulary[i] for i in ranked)
     np.testing.assert_allclose(found.cosines, expected[ranked].numpy(), atol=1e-6)
     assert 0 < sum(found.shares) <= 1 + 1e-9
+    first = classifier.tokenizer.vocabulary[2]
+    assert words_vectors.neighbours(classifier, first, 1, 1).words[0] == first
     with pytest.raises(TextError):
         words_vectors.neighbours(classifier, "zzz", 4, 1)
 
