@@ -102,6 +102,8 @@ def test_a_scalar_chain_by_hand() -> None:
     assert run.products.tolist() == [1, 0.5, 0.25, 0.125]
     assert back.scalar([0.5, 2, 0.5, 2], [1.0] * 4, "identity").products[-1] == 1
     assert back.scalar([0.5, 2.0], [1.0, -3.0], "identity", start=4.0).states.tolist() == [4, 3, 3]
+    driven = back.scalar([3.0] * 6, [0.5, -0.4, 0.3, 0.6, -0.2, 0.4]).products[-1]
+    assert 0 < driven < 1e-3, "a unit driven hard fades though its weight is above 1"
     tanh = back.scalar([0.9, 0.9], [0.3, -0.2])
     wider = [back.scalar([0.9, 0.9], [0.3, -0.2], start=h).states[-1] for h in (1e-6, -1e-6)]
     assert tanh.products[2] == pytest.approx((wider[0] - wider[1]) / 2e-6, rel=1e-6)

@@ -93,8 +93,14 @@ layer.build((1, *inputs.shape))
 layer.set_weights([W_x, W_h, {bias}])
 outputs = keras.ops.convert_to_numpy(layer(inputs[None]))[0]
 
-for word, ours, theirs in zip(words, by_hand, outputs):
-    print(repr(word), *[f"{{v:.6f}}" for v in (*ours, *theirs)])
+# unroll=True writes the loop out as a chain; the weights are still one set
+chain = type(layer).from_config(layer.get_config() | {{"unroll": True}})
+chain.build((1, *inputs.shape))
+chain.set_weights(layer.get_weights())
+unrolled = keras.ops.convert_to_numpy(chain(inputs[None]))[0]
+
+for word, *states in zip(words, by_hand, outputs, unrolled):
+    print(repr(word), *[f"{{v:.6f}}" for state in states for v in state])
 """
 
 _GRU_ORDER = (1, 0, 2)
@@ -128,7 +134,10 @@ def torch_lines(network: Network, words: list[str], inputs: np.ndarray) -> str:
 
 
 def keras_lines(network: Network, words: list[str], inputs: np.ndarray) -> str:
-    """Write the same for Keras 3, on any backend: `SimpleRNN`, `GRU` or `LSTM`; see `torch_lines`."""
+    """Write the same for Keras 3, on any backend: `SimpleRNN`, `GRU` or `LSTM`; see `torch_lines`.
+
+    It prints the states a third time, from the layer with `unroll=True`.
+    """
     weights, cell = Weights.of(network.recurrent[0]["d"]), network.config.cell_type
     w_x, w_h, b = (packed(part.numpy(), cell) for part in weights[:3])
     return _KERAS.format(

@@ -204,5 +204,6 @@ def _nearest(flow: back.Flow) -> None:
             f"and the first hardly do ({cite('bengio1994')}).",
             options,
             right,
-        )
+        ),
+        title="Read it off the chain",
     )

@@ -78,11 +78,14 @@ def _product() -> None:
         st.altair_chart(products_chart(shown), width="stretch")
     else:
         st.info("A weight of 0 makes the whole product 0: nothing at all goes back.")
+    power = f"{w ** len(inputs):.3g}".replace("-", "\u2212")
     st.caption(
-        "Look at the two lines: with one shared w every factor pulls the same way, so the product goes as w to the "
-        "power of k, down below 1 and up above it. Layers with weights of their own may cancel: 0.5 and 2 make 1. That "
-        "too can fade or explode, but each layer can be set right by itself. The sigmoid’s slope is at most 1/4, so "
-        "with it every factor is at most |w|/4. The whole story, with matrices and their eigenvalues, is on the "
+        "Look at the two lines: with one shared w the weights alone make w to the power of k, here "
+        f"{power} after {len(inputs)} steps, and each step’s slope comes on top. With no activation that is all. The "
+        "slope of tanh is at most 1 and falls where a unit is driven hard: below |w| = 1 the product must fade, above "
+        "it may grow, or fade all the same. The sigmoid’s slope is at most 1/4, so with it every factor is at most "
+        "|w|/4. Layers with weights of their own may cancel: 0.5 and 2 make 1. That too can fade or explode, but each "
+        "layer can be set right by itself. The whole story, with matrices and their eigenvalues, is on the "
         "[Gradients](/gradients) page."
     )
     st.write(f"Sources: {cite('hochreiter1991', 'bengio1994', 'pascanu2013')}.")

@@ -123,5 +123,6 @@ def _question(found: Attended, place: int, first: int) -> None:
             "largest dot product needs a long state that points the same way as the query.",
             options,
             every.index(best),
-        )
+        ),
+        title="Guess, then read it off the bars below",
     )

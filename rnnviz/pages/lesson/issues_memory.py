@@ -117,7 +117,8 @@ def _question(found: dict[str, Changed]) -> None:
                 "it cannot be told: more than one may reach farther than this text lets us measure",
             ),
             len(found) + 1 if best is None else best,
-        )
+        ),
+        title="Guess, then read it off the lines below",
     )
 
 

@@ -27,7 +27,9 @@ def render() -> None:
         "Each step gets a label of its own. Here the spaces of a text are taken out, and a network says at each letter "
         "whether a word begins there. One network reads from left to right; the other has two layers side by side, one "
         "reading from the left and one from the right, so that at each letter it knows what comes after, too "
-        f"({cite('schuster1997', 'graves2005')}). Both have nearly the same number of weights."
+        f"({cite('schuster1997', 'graves2005')}). Both have nearly the same number of weights. Checking spelling and "
+        "naming parts of speech need both sides just so: whether \u201cform\u201d was meant as \u201cfrom\u201d, or "
+        "\u201cplay\u201d is a noun, often shows only in the words that follow."
     )
     _before()
     _try()

@@ -217,7 +217,7 @@ def _lines(network: Network, run: cells.CellRun) -> None:
         "that returns output and states). Its `unroll=True` writes the chain out instead of looping."
     )
     shown = list(run.tokens)
-    note = "The loop by hand and the layer, on your text, with the weights above: for each word the states twice."
+    note = "The loop by hand and the layer, on your text, with the weights above; in Keras a third time, unrolled."
     lines(torch_lines(network, shown, run.inputs), keras_lines(network, shown, run.inputs), note=note)
 
 
