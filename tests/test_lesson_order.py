@@ -302,7 +302,7 @@ def test_strange_sentences(kind: str) -> None:
 
 @pytest.mark.usefixtures("_tiny_models")
 def test_the_whole_page_and_the_answers_it_shows() -> None:
-    app = _page(sentence="the plot was bad")
+    app = _page(sentence="the plot was bad", prices=list(range(10))[::-1])
     assert not app.exception and not app.error
     for key in ("order-prices", "order-steps"):
         app.button(key=f"show_{key}").click().run()
@@ -345,6 +345,8 @@ def test_a_reader_moves_words_prices_and_rows(page: Page, app_url: str) -> None:
     expect(moved.get_by_test_id("stMetricValue")).not_to_have_text("0.00", timeout=SLOW)
     assert bag.get_by_test_id("stMetricValue").inner_text() == before
     says = page.locator(".rv-table", has_text="network says").locator("tbody tr").last.locator("td")
+    expect(says).to_have_text(["rising", "rising"], timeout=SLOW)  # nothing is given away before the reader turns it
+    page.get_by_role("button", name="Reverse", exact=True).nth(1).click()
     expect(says).to_have_text(["rising", "falling"], timeout=SLOW)
     page.get_by_role("button", name="Sort", exact=True).nth(1).click()
     expect(says).to_have_text(["rising", "rising"], timeout=SLOW)

@@ -14,7 +14,7 @@ from rnnviz.components.question import ask
 from rnnviz.lesson.order import in_order
 from rnnviz.lesson.order_numbers import GAIN, HOLD, price_lines, price_states, read_numbers, summary
 from rnnviz.lesson.questions import Several
-from rnnviz.pages.lesson.order_tools import REVERSE, SORT, kept_order, order_tools
+from rnnviz.pages.lesson.order_tools import REVERSE, SORT, order_tools
 
 PRICES = "keep_order_series"
 EXAMPLE = "101 104 102 106 105 109 112 110 115 118"
@@ -34,7 +34,6 @@ def render() -> None:
     )
     text = st.text_input(_LABEL, key=session.typed(PRICES, EXAMPLE), disabled=session.frozen("text"))
     prices = read_numbers(text)
-    kept_order("prices", len(prices), range(len(prices))[::-1])
     order = order_tools("prices", prices, lambda i: _number(prices[i]), "price", REVERSE | SORT)
     yours = in_order(prices, order)
     _ask(prices)
