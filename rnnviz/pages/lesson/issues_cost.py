@@ -32,7 +32,21 @@ def render() -> None:
         "over all steps can do them in any order, many at once. Self-attention compares every step with every other: "
         "more work, but no waiting."
     )
-    longest = LENGTHS[-1]
+    _questions(LENGTHS[-1])
+    width = st.selectbox("Numbers a step, and units", _WIDTHS, key=session.fitting(WIDTH, _WIDTHS, _FIRST))
+    if st.button("Measure on this computer: some 5 seconds", key="issues_measure"):
+        bar = st.progress(0.0, text="Measuring \u2026")
+        st.session_state[_TIMES] = (
+            width,
+            time_costs(width, progress=lambda share: bar.progress(share, text="Measuring \u2026")),
+        )
+        bar.empty()
+    kept = st.session_state.get(_TIMES)
+    if kept is not None and kept[0] == width:
+        _show(width, kept[1])
+
+
+def _questions(longest: int) -> None:
     ask(
         Order(
             "issues-waiting",
@@ -57,17 +71,6 @@ def render() -> None:
         ),
         pictures=[growth_picture(exponent, LENGTHS) for exponent in (0, 1, 2)],
     )
-    width = st.selectbox("Numbers a step, and units", _WIDTHS, key=session.fitting(WIDTH, _WIDTHS, _FIRST))
-    if st.button("Measure on this computer: some 5 seconds", key="issues_measure"):
-        bar = st.progress(0.0, text="Measuring \u2026")
-        st.session_state[_TIMES] = (
-            width,
-            time_costs(width, progress=lambda share: bar.progress(share, text="Measuring \u2026")),
-        )
-        bar.empty()
-    kept = st.session_state.get(_TIMES)
-    if kept is not None and kept[0] == width:
-        _show(width, kept[1])
 
 
 def _show(width: int, found: Costs) -> None:

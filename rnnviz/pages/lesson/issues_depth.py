@@ -30,31 +30,10 @@ def render() -> None:
         "steps](/training). There is a plainer limit: memory. The backward pass needs what the forward pass computed "
         "at every step, and all of it must be kept."
     )
-    one, two, three, four = st.columns(4)
-    cell = one.selectbox("Cell", _CELLS, key=session.fitting(CELL, _CELLS, "lstm"), format_func=CELL_LABELS.get)
-    units = two.selectbox("Units", _UNITS, key=session.fitting(UNITS, _UNITS, 64))
-    batch = three.selectbox("Texts in a batch", _BATCHES, key=session.fitting(BATCH, _BATCHES, 8))
-    cut = four.selectbox(
-        "Truncated after", _CUTS, key=session.fitting(CUT, _CUTS, 16), help="Steps, in the second line."
-    )
+    cell, units, batch, cut = _chosen()
     whole = np.array([saved_bytes(cell, units, batch, steps) for steps in _STEPS], dtype=np.float64)
     parts = np.array([saved_bytes(cell, units, batch, steps, cut) for steps in _STEPS], dtype=np.float64)
-    a_step = float(whole[-1] - whole[-2]) / (_STEPS[-1] - _STEPS[-2])
-    numbers = a_step / (4 * units * batch)
-    ask(
-        Number(
-            "issues-memory",
-            f"Measured with {units} units and {batch} texts in a batch: {CELL_LABELS[cell]} keeps {a_step:,.0f} bytes "
-            f"a step. How many gigabytes (10\u2079 bytes) would a text of {_LONG:,} steps need? A tenth off is near "
-            "enough.",
-            f"{a_step:,.0f} x {_LONG:,} / 10\u2079. Each step keeps {numbers:.3g} numbers of 4 bytes a unit and text, "
-            "gates and states and the step\u2019s input among them. It grows in a straight line with T, with the "
-            "units and with the batch.",
-            a_step * _LONG / 1e9,
-            0.1 * a_step * _LONG / 1e9,
-            "GB",
-        )
-    )
+    _question(CELL_LABELS[cell], units, batch, float(whole[-1] - whole[-2]) / (_STEPS[-1] - _STEPS[-2]))
     names = ("whole text at once", f"truncated after {cut} steps")
     st.altair_chart(kept_chart(_STEPS, dict(zip(names, (whole, parts), strict=True))), width="stretch")
     st.caption(
@@ -73,4 +52,33 @@ def render() -> None:
         f"tells it to ({cite('williams1990', 'werbos1990')}). Reading without training is different: one state is "
         "enough, however long the text is. That is the RNN\u2019s own advantage, since attention must keep every step "
         "it may look at."
+    )
+
+
+def _chosen() -> tuple[str, int, int, int]:
+    one, two, three, four = st.columns(4)
+    cell = one.selectbox("Cell", _CELLS, key=session.fitting(CELL, _CELLS, "lstm"), format_func=CELL_LABELS.get)
+    units = two.selectbox("Units", _UNITS, key=session.fitting(UNITS, _UNITS, 64))
+    batch = three.selectbox("Texts in a batch", _BATCHES, key=session.fitting(BATCH, _BATCHES, 8))
+    cut = four.selectbox(
+        "Truncated after", _CUTS, key=session.fitting(CUT, _CUTS, 16), help="Steps, in the second line."
+    )
+    return cell, units, batch, cut
+
+
+def _question(name: str, units: int, batch: int, a_step: float) -> None:
+    numbers = a_step / (4 * units * batch)
+    ask(
+        Number(
+            "issues-memory",
+            f"Measured with {units} units and {batch} texts in a batch: {name} keeps {a_step:,.0f} bytes "
+            f"a step. How many gigabytes (10\u2079 bytes) would a text of {_LONG:,} steps need? A tenth off is near "
+            "enough.",
+            f"{a_step:,.0f} x {_LONG:,} / 10\u2079. Each step keeps {numbers:.3g} numbers of 4 bytes a unit and text, "
+            "gates and states and the step\u2019s input among them. It grows in a straight line with T, with the "
+            "units and with the batch.",
+            a_step * _LONG / 1e9,
+            0.1 * a_step * _LONG / 1e9,
+            "GB",
+        )
     )

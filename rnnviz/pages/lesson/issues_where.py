@@ -25,7 +25,7 @@ PLACES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
         ("Many to one, one to many, many to many aligned and by encoder and decoder", _SHAPES),
         ("return_sequences, return_state; the shape (batch, time steps, features) at every arrow", _SHAPES),
-        ("Stacked layers, bidirectional layers: left and right context for each element", _SHAPES),
+        ("Stacked layers, bidirectional layers: left and right context for each element", f"{_SHAPES}, {_REVIEWS}"),
         ("initial_state zero or learned, go_backwards, stateful", _CELL),
         ("unroll: the loop written out", _LOOP),
         ("dropout and recurrent_dropout", _CELL),
