@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from copy import deepcopy
 from functools import wraps
 from threading import BoundedSemaphore
@@ -30,6 +31,9 @@ _MEASURING_LONG = BoundedSemaphore(1)
 LINK_TROUBLE = "link_trouble"
 """Key of what is said of a link that could not be read whole."""
 _LINKED = "link_values"
+_PAGE, _LAST, _DRAWN = "shown_page", "last_values", "drawn_keys"
+_DRAWING: ContextVar[tuple[tuple[set[str], set[str]], ...]] = ContextVar("_DRAWING", default=())
+"""For each guarded function that is being drawn: the keys that it drew the last time, and those of this time."""
 
 LONG = 5.0
 """Seconds from which on a measurement is asked for before it is begun."""
@@ -52,6 +56,27 @@ def keep_state() -> None:
                 st.session_state[key] = st.session_state[key]
 
 
+def come_to(page: str) -> None:
+    """Take up, on a page that was not shown before, the last values of all: Streamlit drops those of fragments."""
+    if st.session_state.get(_PAGE) != page:
+        st.session_state.update(st.session_state.get(_LAST, {}))
+    st.session_state[_PAGE] = page
+
+
+def _shown(key: str) -> str:
+    """Return the key of a widget that is about to be drawn.
+
+    A widget that comes back is new to the browser, which shows only a value that is set in this very run. One that is
+    there already is left alone: somebody may be typing in it.
+    """
+    for _, now in _DRAWING.get():
+        now.add(key)
+    if any(key not in before for before, _ in _DRAWING.get()):
+        with suppress(StreamlitAPIException):  # it has been drawn in this run
+            st.session_state[key] = st.session_state[key]
+    return key
+
+
 def default(key: str, value: object) -> str:
     """Give a widget's state its first value and return its key; a widget with a default of its own would warn.
 
@@ -60,7 +85,7 @@ def default(key: str, value: object) -> str:
     if key in _unchanged() and not _alike(st.session_state[key], value):
         st.session_state[key] = value
     st.session_state.setdefault(key, value)
-    return key
+    return _shown(key)
 
 
 def _alike(kept: object, value: object) -> bool:
@@ -76,7 +101,7 @@ def fitting(key: str, options: Sequence[Any], value: object) -> str:
     """Do as `default`, also where what is kept is none of the options: a link may hold anything."""
     if st.session_state.get(key) not in options:
         st.session_state[key] = value
-    return key
+    return _shown(key)
 
 
 def within(key: str, low: float, high: float, value: float) -> str:
@@ -85,7 +110,7 @@ def within(key: str, low: float, high: float, value: float) -> str:
     kept = st.session_state[key]
     if isinstance(kept, bool) or not isinstance(kept, (int, float)) or not low <= kept <= high:
         st.session_state[key] = value
-    return key
+    return _shown(key)
 
 
 def whole(key: str, low: int, high: int, value: int) -> str:
@@ -93,21 +118,21 @@ def whole(key: str, low: int, high: int, value: int) -> str:
     kept = st.session_state.get(key)
     if type(kept) is not int or not low <= kept <= high:
         st.session_state[key] = value
-    return key
+    return _shown(key)
 
 
 def typed(key: str, value: str) -> str:
     """Do as `default` for a text, also where what is kept is none."""
     if not isinstance(st.session_state.get(key), str):
         st.session_state[key] = value
-    return key
+    return _shown(key)
 
 
 def ticked(key: str, value: bool) -> str:
     """Do as `default` for a box or a switch, also where what is kept is neither on nor off."""
     if not isinstance(st.session_state.get(key), bool):
         st.session_state[key] = value
-    return key
+    return _shown(key)
 
 
 def take_link(state: Mapping[str, object]) -> None:
@@ -160,16 +185,16 @@ def guarded(render: Callable[..., None]) -> Callable[..., None]:
 
     Where a page breaks on what a link brought along, that is dropped and the page drawn anew.
     """
-    mistaken = f"mistaken_{render.__module__}.{render.__qualname__}"
+    name = f"{render.__module__}.{render.__qualname__}"
 
     @wraps(render)
     def run(*arguments: Any) -> None:
-        if st.session_state.pop(mistaken, False):
-            keep_state()  # what comes back is new to the browser, which shows only a value set in this very run
+        drawn = st.session_state.setdefault(_DRAWN, {})
+        now: set[str] = set()
+        outer = _DRAWING.set((*_DRAWING.get(), (drawn.get(name, set()), now)))
         try:
             render(*arguments)
         except RnnvizError as error:
-            st.session_state[mistaken] = True
             st.error(as_text(str(error)))
         except Exception:
             if not forget_link():
@@ -177,7 +202,10 @@ def guarded(render: Callable[..., None]) -> Callable[..., None]:
             st.session_state[LINK_TROUBLE] = "The link\u2019s settings do not fit this page, so it opens with its own."
             st.rerun()
         finally:
+            _DRAWING.reset(outer)
+            drawn[name] = now
             keep_state()
+            st.session_state[_LAST] = {k: v for k, v in st.session_state.items() if str(k).startswith("keep_")}
 
     return run
 

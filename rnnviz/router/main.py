@@ -21,6 +21,7 @@ page = st.navigation(
         "Lesson": chapters,
     }
 )
+session.come_to(page.url_path)
 beside = []
 if page in chapters:
     place = chapters.index(page)
