@@ -182,6 +182,10 @@ def test_pictures_and_their_greys() -> None:
     assert images.shape == (1797, 8, 8) and len(labels) - order_numbers.KEPT_BACK == 1297
     image = order_numbers.read_picture(order_numbers.picture_text(images[3]))
     np.testing.assert_allclose(image, images[3], atol=0.06)
+    spaced = order_numbers.picture_text(images[3]).replace("0", "0 ").replace("\n", "\n\n")
+    np.testing.assert_array_equal(order_numbers.read_picture(spaced), image)
+    with pytest.raises(TextError, match="yours has 2"):
+        order_numbers.read_picture("0 0\n1 1")
     assert (order_numbers.greys(image) == order_numbers.greys(image[::-1])).all()
     states, chances = order_numbers.read_rows(order_numbers.untrained_rows(0), np.stack([image, image[::-1]]))
     assert np.abs(states[0] - states[1]).max() > 0.01

@@ -98,6 +98,17 @@ def test_an_answer_is_judged_and_kept() -> None:
     assert any(text.value == "score 3 of 4" for text in app.markdown)
 
 
+def test_a_check_without_an_answer_asks_for_one() -> None:
+    app = _page()
+    app.button(key="check_n").click().run()
+    app.button(key="check_c").click().run()
+    assert [info.value for info in app.info] == ["Choose or type an answer first."]
+    assert not app.warning and any(text.value == "score 0 of 0" for text in app.markdown)
+    app.radio[0].set_value(0)
+    app.button(key="check_c").click().run()
+    assert not app.info and len(app.warning) == 1
+
+
 def test_another_number_asks_anew() -> None:
     app = _page()
     app.number_input[0].set_value(4.0)

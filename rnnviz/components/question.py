@@ -35,13 +35,17 @@ def ask(
             answered, right, looked = None, False, False
         answer = _answer(question, pictures, answered)
         check, show, _ = st.columns([1, 1, 2])
-        if check.button("Check", key=f"check_{question.key}", type="primary", width="stretch"):
+        checked = check.button("Check", key=f"check_{question.key}", type="primary", width="stretch")
+        if checked and answer is not None:
             answered, right = answer, question.judge(answer)
             _record()[question.key] = (question.digest, answered, right, looked)
         if show.button("Show the answer", key=f"show_{question.key}", width="stretch"):
             looked = True
             _record()[question.key] = (question.digest, answered, right, looked)
-        _say(question, answered, right and answer == answered, looked)
+        if checked and answer is None and not looked:
+            st.info("Choose or type an answer first.")
+        else:
+            _say(question, answered, right and answer == answered, looked)
         if reveal is not None and (right or looked):
             reveal()
 

@@ -155,12 +155,14 @@ def price_lines(one: Sequence[float], two: Sequence[float], keep: float) -> tupl
 def read_picture(text: str) -> np.ndarray:
     """Return a picture typed as eight lines of eight digits, 0 blank and 9 full ink: float64 (row, column), 0 to 1.
 
+    Spaces between the digits and empty lines are of no account.
+
     Raises:
         TextError: There are not eight lines, or one is not eight digits.
     """
-    lines = text.split()
+    lines = [line for typed in text.splitlines() if (line := "".join(typed.split()))]
     if len(lines) != SIDE:
-        raise TextError(f"A picture is {SIDE} lines of {SIDE} digits; there are {len(lines)} lines.")
+        raise TextError(f"A picture is {SIDE} lines of {SIDE} digits; yours has {len(lines)}.")
     for number, line in enumerate(lines, start=1):
         if not re.fullmatch(rf"[0-9]{{{SIDE}}}", line):
             raise TextError(f"Line {number} of the picture must be {SIDE} digits, 0 for blank to 9 for full ink.")

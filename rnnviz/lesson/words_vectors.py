@@ -30,7 +30,7 @@ def read_table(text: str) -> np.ndarray:
     """
     lines = [line for line in text.splitlines() if line.strip()]
     if not 2 <= len(lines) <= MOST_ROWS:
-        raise TextError(f"An embedding has 2 to {MOST_ROWS} rows here, a line each; there are {len(lines)}.")
+        raise TextError(f"An embedding has 2 to {MOST_ROWS} rows here, a line each; yours has {len(lines)}.")
     try:
         rows = [[float(part) for part in re.split(r"[\s,;]+", line.strip()) if part] for line in lines]
     except ValueError:

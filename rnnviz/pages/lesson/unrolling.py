@@ -67,24 +67,27 @@ def _inputs(reads: str, name: str) -> list[float | str]:
     frozen = session.frozen("text")
     if reads == "numbers":
         text = st.text_input("Numbers", key=session.typed(_NUMBERS, _FIRST_NUMBERS), disabled=frozen)
-        return numbers(_shortened(text, len(text.replace(",", " ").replace(";", " ").split())))
+        found = numbers(text)
+        _tell_shortened(len(text.replace(",", " ").replace(";", " ").split()))
+        return found
     left, right = st.columns([4, 1])
     text = left.text_input("Text, read letter by letter", key=session.typed(_TEXT, _FIRST_TEXT), disabled=frozen)
     if name == "letter":
         letter = right.text_input("Letter to count", key=session.typed(_LETTER, "e"), max_chars=1, disabled=frozen)
         if not letter:
             raise TextError("There is no letter to count: type one.")
-    return characters(_shortened(text, len(text)))
+    found = characters(text)
+    _tell_shortened(len(text))
+    return found
 
 
 def _letter() -> str:
     return str(st.session_state.get(_LETTER, "e"))[:1]
 
 
-def _shortened(text: str, pieces: int) -> str:
+def _tell_shortened(pieces: int) -> None:
     if pieces > MOST_STEPS:
         st.info(f"The text is long: the chain shows its first {MOST_STEPS} steps.")
-    return text
 
 
 def _fold_chain(name: str, run: FoldRun) -> Chain:
