@@ -34,7 +34,7 @@ _PAGES = {
     "gradients": ("keep_gradient_",),
     "sentiment": (
         *("keep_sentiment_", "keep_review", "keep_units_", "keep_pair_", "keep_padding_", "keep_path_"),
-        "keep_ladder_",
+        *("keep_ladder_", "keep_models_"),
     ),
     "training": ("keep_training_", "keep_bptt_"),
 }

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from math import isfinite, sqrt
+from typing import Any
+
 import streamlit as st
 
-from rnnviz import session
+from rnnviz import checkpoints, session
 from rnnviz.charts.calibration import Bin, Dot, accuracy_chart, calibration_chart
 from rnnviz.charts.text import as_text
+from rnnviz.errors import RnnvizError
+from rnnviz.pages.sentiment import typed_sentences
 from rnnviz.pages.sentiment.choice import MODEL
 from rnnviz.training import yardsticks
 from rnnviz.training.distance import wilson
@@ -16,6 +22,40 @@ _UPPER, _CALIBRATED, _RECIPE = "keep_ladder_upper", "keep_ladder_calibrated", "k
 _FROM = 0.8
 _ROW, _HEAD, _SEEDS = 35, 38, 250
 """Pixels of a table's row, of its head, and of its column of seeds."""
+_THEIRS, _FIRST, _SECOND = "notes: SimpleRNN(100)", "imdb-rnn-100", "imdb-rnn-dense"
+_SAME = 0.01
+"""A figure of others is called reproduced where ours is as near."""
+_RECIPES = {
+    _FIRST: {
+        ("model", "vocab_size"): (10_000, "{:,} words"),
+        ("training", "max_length"): (500, "{:,} words a review"),
+        ("model", "embedding_size"): (100, "embedding {:,}"),
+        ("model", "hidden_size"): (100, "{:,} units"),
+        ("training", "batch_size"): (128, "batch {:,}"),
+        ("training", "optimizer"): ("sgd", "{}"),
+        ("training", "epochs"): (2, "{:g} epochs"),
+    },
+    _SECOND: {
+        ("model", "vocab_size"): (1_000, "{:,} words"),
+        ("model", "embedding_size"): (64, "embedding {:,}"),
+        ("model", "hidden_size"): (64, "{:,} units"),
+        ("model", "dense_size"): (64, "dense layer of {:,}"),
+        ("model", "num_outputs"): (1, "{:,} outputs"),
+        ("training", "optimizer"): ("sgd", "{}"),
+        ("training", "learning_rate"): (0.001, "learning rate {:g}"),
+        ("training", "epochs"): (512, "{:g} epochs"),
+    },
+}
+"""The lecture notes' two recipes, where a card says the same thing of ours: their value, and how ours is written."""
+_BESIDES = {
+    ("model", "dropout"): "dropout {:g}",
+    ("training", "prefix_loss"): "{:.0%} of the loss from the beginnings of reviews",
+    ("training", "average"): "averaged weights",
+    ("training", "clip"): "gradients clipped at norm {:g}",
+    ("training", "max_length"): "random stretches of {:,} words of longer reviews",
+}
+"""What the notes do not speak of and a card may hold."""
+_OPTIMIZERS = {"sgd": "SGD", "adamw": "AdamW"}
 
 
 def render() -> None:
@@ -31,8 +71,11 @@ def render() -> None:
     _table(rows)
     for sentence in verdicts(rows, as_text):
         st.write(sentence)
+    for sentence in recipes(rows):
+        st.write(sentence)
     st.fragment(_accuracies)(rows)
     st.fragment(_calibration)(rows)
+    typed_sentences.render()
     st.fragment(_recipe)(rows)
 
 
@@ -66,6 +109,102 @@ def _table(rows: list[Row]) -> None:
         "from. What was measured here was validated on the same tenth of the training films and tested on the same "
         "25,000 reviews."
     )
+
+
+def recipes(rows: Sequence[Row]) -> list[str]:
+    """Say how the lecture notes' two recipes differ from ours, by the cards; nothing of one that is not here.
+
+    Args:
+        rows: From `ladder`.
+    """
+    there = {row.name: row for row in rows if row.accuracy is not None}
+    told = []
+    if _FIRST in there and (card := _card(_FIRST)):
+        told.append(_first_recipe(there[_FIRST], there[_THEIRS].accuracy, card))
+    if _SECOND in there and (card := _card(_SECOND)):
+        told.append(_second_recipe(there[_SECOND], card))
+    return told
+
+
+def _first_recipe(ours: Row, theirs: float, card: Mapping[str, Any]) -> str:
+    outcome = "reproduced" if abs(ours.accuracy - theirs) < _SAME else "not reproduced"
+    apart = _apart(_FIRST, card)
+    settings = f"with {_listed(apart)}" if apart else "with the same settings"
+    units, reviews = _number(card, "model", "hidden_size"), _number(card, "data", "train_texts")
+    bound = f", uniform within \u00b1{1 / sqrt(units):.2g}" if units and units > 0 else ""
+    saw = f"saw {reviews:,.0f} of the 25,000 training reviews, " if reviews else ""
+    rate = _number(card, "training", "learning_rate")
+    learned = f"learned at rate {rate:g} (theirs is not told) and " if rate else ""
+    return (
+        "The notes\u2019 first recipe (10,000 words, 500 a review, embedding 100, batch 128, SGD, 2 epochs) gave their "
+        f"SimpleRNN(100) {100 * theirs:.1f} %; ours, {as_text(ours.name)}, gets {_reached(ours)} {settings}: "
+        f"{outcome}. Ours reads each review to its true length, as with a mask; theirs perhaps read padding. "
+        f"Ours began with PyTorch\u2019s recurrent weights{bound}; Keras\u2019 are orthogonal. "
+        f"In training ours {saw}{learned}had {_listed(_besides(card))}. Which of these matters was not tried."
+    )
+
+
+def _second_recipe(ours: Row, card: Mapping[str, Any]) -> str:
+    apart = _apart(_SECOND, card)
+    differs = f" It differs: {_listed(apart)}." if apart else ""
+    return (
+        "The notes\u2019 second recipe (1,000 words, Embedding 64 with masking, SimpleRNN(64), Dense(64, ReLU), "
+        "Dense(1), SGD 0.001, 512 epochs) was not run as it stands. Nearest in shape is "
+        f"{as_text(ours.name)} ({as_text(ours.what)}), which gets {_reached(ours)}.{differs} "
+        f"In training it also had {_listed(_besides(card))}."
+    )
+
+
+def _reached(row: Row) -> str:
+    """Return a model's own share right of the test set, and the mean over its seeds."""
+    mean = f"{percent(row.accuracy)} on average over {len(row.seeds)} seeds" if row.ends else ""
+    own = percent(row.test)
+    return f"{own} ({mean})" if own and mean else own or mean
+
+
+def _apart(name: str, card: Mapping[str, Any]) -> list[str]:
+    """Say where a card's values are not those of the notes' recipe; what a card does not say is left out."""
+    told = []
+    for keys, (theirs, written) in _RECIPES[name].items():
+        if isinstance(theirs, str):
+            ours = _of(card, *keys)
+            if isinstance(ours, str) and ours != theirs:
+                told.append(f"{as_text(_OPTIMIZERS.get(ours, ours))} in place of {_OPTIMIZERS[theirs]}")
+        elif (ours := _number(card, *keys)) is not None and ours != theirs:
+            told.append(f"{written.format(ours)} in place of {theirs:,}")
+    return told
+
+
+def _besides(card: Mapping[str, Any]) -> list[str]:
+    """Say what a card holds that the notes do not speak of."""
+    found = ((written, _number(card, *keys)) for keys, written in _BESIDES.items())
+    told = [written.format(value) for written, value in found if value]
+    return [*told, "the weights kept of the step that validated best"]
+
+
+def _card(name: str) -> Mapping[str, Any]:
+    """Return a model's card, {} where it has none that can be read; the table's warnings tell of those."""
+    try:
+        return checkpoints.read_card(checkpoints.find(name))
+    except RnnvizError:
+        return {}
+
+
+def _of(card: Any, *keys: str) -> Any:
+    """Return what lies under nested keys, None where the way there is broken."""
+    for key in keys:
+        card = card.get(key) if isinstance(card, Mapping) else None
+    return card
+
+
+def _number(card: Any, *keys: str) -> float | None:
+    value = _of(card, *keys)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and isfinite(value) else None
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(parts[:-1]), parts[-1]) if part)
 
 
 def _accuracies(rows: list[Row]) -> None:
@@ -106,6 +245,8 @@ def _calibration(rows: list[Row]) -> None:
             st.info(f"The card of {as_text(row.name)} holds no calibration yet; `{row.score_command}` writes it.")
     curves = {row.name: _bins(row) for row in chosen if row.bins}
     if not curves:
+        if not chosen:
+            st.info("Choose at least one classifier to see its calibration.")
         return
     st.altair_chart(calibration_chart(curves, "guesses on the test set; dotted: as sure as right"), width="stretch")
     errors = [
