@@ -15,7 +15,8 @@ from rnnviz.charts import cell as charts
 from rnnviz.charts import cell_tex as tex
 from rnnviz.errors import TextError
 from rnnviz.lesson.cell import LARGEST, Hand, cleaned, from_tables, shapes, step_rows, tables, walk
-from rnnviz.lesson.cell_forms import batch, gated, growth, other_gru, plain, stacked, without_hidden_bias, writing_form
+from rnnviz.lesson.cell_batch import batch
+from rnnviz.lesson.cell_forms import gated, growth, notes_gru, other_gru, plain, stacked, without_hidden_bias
 from rnnviz.lesson.cell_noise import drop, first_weights, masks, mean_heard
 from rnnviz.lesson.cell_presets import RANDOM, make, preset_names, watch
 from rnnviz.lesson.cell_start import aligned, backwards, guesser, in_pieces, learn_start, start_surface, targets
@@ -234,10 +235,26 @@ def test_one_product_equals_two(cell_type: str) -> None:
         assert found.by_two == pytest.approx(total, abs=1e-12)
         assert found.difference < 1e-12
         assert found.whole.shape == (3, 6)
-    both = batch(hand, ["ab", "b", "x", "c"])
-    assert both.right == pytest.approx(both.left.T)
-    assert both.right.shape == (4, 3)
-    assert not both.right[2].any()
+
+
+@pytest.mark.parametrize("cell_type", CELLS)
+def test_a_row_of_a_batch_is_its_text_read_alone(cell_type: str) -> None:
+    hand, texts = _hand(cell_type, 3), ["abca", "bxc", "ccab"]
+    for time in range(3):
+        found = batch(hand, texts, time)
+        assert found.x.shape == (3, 3)
+        assert found.right == pytest.approx(found.left.T, abs=1e-12)
+        assert found.by_one == pytest.approx(found.by_two, abs=1e-12)
+        assert found.apart < 1e-12
+        for row, text in enumerate(texts):
+            last = _by_hand(hand, text)[time]
+            assert found.new[row] == pytest.approx(last["shown: state after"], abs=1e-12)
+            named = {"hidden": "shown: state after", "update_gate": "update gate", "candidate": "candidate"}
+            named |= {"candidate": "written"} if cell_type == "residual" else {}
+            assert found.value[row] == pytest.approx(last[named[found.block]], abs=1e-12)
+    assert not batch(hand, ["x", "ab"], 0).right[0].any()
+    with pytest.raises(TextError):
+        batch(hand, ["ab", "a"], 1)
 
 
 def test_the_two_grus_and_the_two_meanings_of_z() -> None:
@@ -248,10 +265,25 @@ def test_the_two_grus_and_the_two_meanings_of_z() -> None:
     apart = make("gru", "wipe", "ab")  # each unit hears itself alone
     same = walk(other_gru(apart), "abab").states["hidden"]
     assert walk(apart, "abab").states["hidden"] == pytest.approx(same, abs=1e-12)
-    read = walk(hand, TEXT)
-    value, write = writing_form(hand, read, 4)
-    assert value == pytest.approx(read.states["hidden"][5], abs=1e-12)
-    assert write == pytest.approx(1 - read.gates["update_gate"][4])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_notes_gru_is_the_textbooks_with_z_turned_round(seed: int) -> None:
+    hand = _hand("gru_textbook", seed)
+    read, notes = walk(hand, TEXT), notes_gru(hand, TEXT)
+    assert notes.states == pytest.approx(read.states["hidden"], abs=1e-12)
+    assert notes.write == pytest.approx(1 - read.gates["update_gate"], abs=1e-12)
+    assert np.abs(notes.write - read.gates["update_gate"]).max() > 0.1
+    old = (notes.sums[-1, 1], notes.reset[-1, 1], notes.candidate[-1, 1], notes.states[-2, 1], notes.states[-1, 1])
+    for shown in (tex.keeping(1, *old), tex.writing(1, *old)):
+        assert shown.count(r"\underbrace") == 2
+        for line in shown.replace(r"\\ &=", "=").split(r"\\")[1:]:
+            values = [_value(side) for side in line.split("=")[1:]]
+            assert values == pytest.approx([values[-1]] * len(values), abs=2e-3), line
+        assert _value(shown.split("=")[-1]) == pytest.approx(read.states["hidden"][-1, 1], abs=5.1e-5)
+    assert tex.keeping(1, *old) != tex.writing(1, *old)
+    with pytest.raises(ValueError):
+        notes_gru(_hand("gru", seed), TEXT)
 
 
 def test_a_gate_passes_what_it_is_told_to() -> None:

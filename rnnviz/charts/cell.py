@@ -64,21 +64,24 @@ def chips_html(tokens: Sequence[str], time: int, known: Sequence[str]) -> str:
     return f'{_STYLE}<div class="rv-chips" dir="ltr">{"".join(marks)}</div>'
 
 
-def table_html(rows: Sequence[tuple[str, str, str, Sequence[float], Scale | None]], unit: str = "unit") -> str:
+def table_html(
+    rows: Sequence[tuple[str, str, str, Sequence[float], Scale | None]], unit: str = "unit", first: int = 1
+) -> str:
     """Write rows of numbers, one column a unit, coloured where they have a scale; everything is escaped.
 
     Args:
         rows: (part, name, formula, values, scale), a line between one part and the next.
         unit: What a column is.
+        first: The number of the first column.
     """
     width = max((len(row[3]) for row in rows), default=0)
-    head = "".join(f'<th scope="col">{escape(unit)} {i + 1}</th>' for i in range(width))
+    head = "".join(f'<th scope="col">{escape(unit)} {i + first}</th>' for i in range(width))
     lines, before = [], ""
     for part, name, formula, values, scale in rows:
-        first = ' class="rv-first"' if part != before else ""
+        mark = ' class="rv-first"' if part != before else ""
         cells = "".join(_cell(value, scale) for value in values)
         label = f'<th scope="row">{escape(name)}<small>{escape(formula)}</small></th>'
-        lines.append(f'<tr data-part="{escape(part)}"{first}>{label}{cells}</tr>')
+        lines.append(f'<tr data-part="{escape(part)}"{mark}>{label}{cells}</tr>')
         before = part
     body = "".join(lines)
     head = f"<thead><tr><td></td>{head}</tr></thead>"

@@ -23,6 +23,11 @@ SYMBOLS = {
     "gru": _RZ + r"n_t &= \tanh\bigl(W_{xn}\,x_t + b_n + r_t \odot (W_{hn}\,h_{t-1} + b_{hn})\bigr) \\ " + _MIX,
     "gru_textbook": _RZ + r"n_t &= \tanh\bigl(W_{xn}\,x_t + W_{hn}\,(r_t \odot h_{t-1}) + b_n\bigr) \\ " + _MIX,
 }
+NOTES_GRU = (
+    r"r_t &= \sigma(W_r\,[s_{t-1}, x_t] + b_r) \\ z_t &= \sigma(W_z\,[s_{t-1}, x_t] + b_z) \\ "
+    r"n_t &= \tanh(W\,[r_t \odot s_{t-1}, x_t] + b) \\ s_t &= z_t \odot n_t + (1-z_t) \odot s_{t-1}"
+)
+"""The GRU as the notes write it: z writes."""
 
 
 def formula(cell_type: str) -> str:
@@ -115,6 +120,45 @@ def outcome(cell_type: str, unit: int, gates: dict[str, float], old: dict[str, f
             rf" + \underbrace{{{g['candidate']}}}_{{\text{{written}}}} = {put(new['hidden'])}"
         )
     return ""
+
+
+def keeping(unit: int, total: float, reset: float, candidate: float, old: float, new: float) -> str:
+    """Return one unit's step of the textbook's GRU with its numbers, to be aligned: an open z keeps.
+
+    Args:
+        unit: From 0.
+        total: What the update gate sums up, a.
+        reset: r.
+        candidate: n.
+        old: The state before.
+        new: The state after.
+    """
+    z, u = _open(total), unit + 1
+    return (
+        rf"{_same(u, reset, candidate)}\\ z_{u} &= \sigma({put(total)}) = {put(z)}\\"
+        rf"h_{u} &= \underbrace{{{put(z)}\cdot {bracketed(old)}}}_{{\text{{kept}}}}"
+        rf" + \underbrace{{{put(1 - z)}\cdot {bracketed(candidate)}}}_{{\text{{written}}}}\\ &= {put(new)}"
+    )
+
+
+def writing(unit: int, total: float, reset: float, candidate: float, old: float, new: float) -> str:
+    """Return the same step as the notes write it; an open z writes. Arguments as for `keeping`."""
+    z, u = _open(-total), unit + 1
+    return (
+        rf"{_same(u, reset, candidate)}\\ z_{u} &= \sigma({put(-total)}) = {put(z)}\\"
+        rf"s_{u} &= \underbrace{{{put(z)}\cdot {bracketed(candidate)}}}_{{\text{{written}}}}"
+        rf" + \underbrace{{{put(1 - z)}\cdot {bracketed(old)}}}_{{\text{{kept}}}}\\ &= {put(new)}"
+    )
+
+
+def _open(total: float) -> float:
+    """A gate by its sum, without overflow."""
+    return 0.5 * (1 + np.tanh(total / 2))
+
+
+def _same(unit: int, reset: float, candidate: float) -> str:
+    """What both forms have in common."""
+    return rf"r_{unit} &= {put(reset)},\quad n_{unit} = {put(candidate)}"
 
 
 def together(parts: Sequence[str]) -> str:

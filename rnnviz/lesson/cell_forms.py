@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rnnviz.cells import CELLS
 from rnnviz.lesson.cell import Hand, Walk, one_hot, walk
 
 
@@ -54,32 +53,6 @@ def stacked(hand: Hand, read: Walk, time: int, block: int) -> Stacked | None:
     return Stacked(whole, joined, bias, whole @ joined + bias, weight_x @ x + weight_h @ h + bias)
 
 
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """The first letters of several texts, multiplied from both sides.
-
-    Attributes:
-        x: float64 (text, input), X (m x n).
-        weight: float64 (unit, input), W_x of the candidate, or of the state where there is none.
-        right: float64 (text, unit), X W_x^T.
-        left: float64 (unit, text), W_x X^T.
-    """
-
-    x: np.ndarray
-    weight: np.ndarray
-    right: np.ndarray
-    left: np.ndarray
-
-
-def batch(hand: Hand, texts: list[str]) -> Batch:
-    """Multiply a mini-batch of first letters by the candidate's W_x, from the right and from the left."""
-    x = np.concatenate([one_hot(hand.letters, text[:1]) for text in texts])
-    blocks = CELLS[hand.cell_type].blocks
-    block = blocks.index("candidate") if "candidate" in blocks else 0
-    weight = hand.weight_x[block * hand.units : (block + 1) * hand.units]
-    return Batch(x, weight, x @ weight.T, weight @ x.T)
-
-
 def other_gru(hand: Hand) -> Hand:
     """Return the same weights in the other GRU; PyTorch's extra bias is lost, or begins as zero."""
     if hand.cell_type == "gru":
@@ -94,11 +67,50 @@ def without_hidden_bias(hand: Hand) -> Hand:
     return replace(hand, matrix=np.hstack([hand.matrix[:, :-1], np.zeros((len(hand.matrix), 1))]))
 
 
-def writing_form(hand: Hand, read: Walk, time: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return a GRU's new state as the notes write it, with w = 1 - z that writes: w * n + (1 - w) * h, and w itself."""
-    write = 1 - read.gates["update_gate"][time]
-    old = read.states["hidden"][time]
-    return write * read.gates["candidate"][time] + (1 - write) * old, write
+@dataclass(frozen=True, eq=False)
+class NotesGru:
+    """A text read by the GRU of the notes, whose update gate writes.
+
+    Attributes:
+        sums: float64 (time, unit), a: what the textbook's own update gate sums up; the notes' has -a.
+        reset: float64 (time, unit), r.
+        write: float64 (time, unit), z = sigmoid(-a).
+        candidate: float64 (time, unit), tanh(W [r * s, x] + b).
+        states: float64 (time + 1, unit), s, the first row before anything is read.
+    """
+
+    sums: np.ndarray
+    reset: np.ndarray
+    write: np.ndarray
+    candidate: np.ndarray
+    states: np.ndarray
+
+
+def notes_gru(hand: Hand, text: str) -> NotesGru:
+    """Read a text with s_t = z * tanh(W [r * s_{t-1}, x_t] + b) + (1 - z) * s_{t-1}.
+
+    Args:
+        hand: A textbook GRU; its update gate's weights and bias are taken with the opposite sign.
+        text: At least one character.
+
+    Raises:
+        ValueError: It is another cell.
+    """
+    if hand.cell_type != "gru_textbook":
+        raise ValueError(f"hand: expected a gru_textbook, got {hand.cell_type}")
+    x_r, x_z, x_n = np.split(hand.weight_x, 3)
+    s_r, s_z, s_n = np.split(hand.weight_h, 3)
+    b_r, b_z, b_n = np.split(hand.bias, 3)
+    states, steps = [hand.start[0]], []
+    for x in one_hot(hand.letters, text):
+        old = states[-1]
+        reset = sigmoid(x_r @ x + s_r @ old + b_r)
+        total = x_z @ x + s_z @ old + b_z
+        write = sigmoid(-total)
+        candidate = np.tanh(x_n @ x + s_n @ (reset * old) + b_n)
+        states.append(write * candidate + (1 - write) * old)
+        steps.append((total, reset, write, candidate))
+    return NotesGru(*(np.stack(values) for values in zip(*steps, strict=True)), np.stack(states))
 
 
 def sigmoid(values: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A hand-sized network as scripts, in PyTorch and in Keras, that print the states of every step."""
+"""A hand-sized network as scripts, in PyTorch and in Keras, that print what the page shows of every step."""
 
 from __future__ import annotations
 
@@ -18,12 +18,7 @@ def pytorch_script(hand: Hand, text: str) -> str:
     """
     state, step = _torch_layer(hand)
     lines = [
-        "import torch",
-        "from torch import nn",
-        "",
-        *_read(hand, text, "torch.tensor(", ", dtype=torch.float64)"),
-        *_arrays(hand, "torch.tensor(", ", dtype=torch.float64)"),
-        "",
+        *_torch_opening(hand, text),
         *state,
         "",
         "with torch.no_grad():",
@@ -43,15 +38,7 @@ def keras_script(hand: Hand, text: str) -> str:
     """
     states = ["h", "c"][: len(hand.start)]
     lines = [
-        "import keras",
-        "import numpy as np",
-        "",
-        *_read(hand, text, "np.array(", ")"),
-        *_arrays(hand, "np.array(", ")"),
-        "",
-        *_keras_layer(hand),
-        f"layer.build((1, None, {len(hand.letters)}))",
-        f"layer.set_weights({_KERAS_WEIGHTS.get(hand.cell_type, '[W_x.T, W_h.T, b]')})",
+        *_keras_opening(hand, text, _SAME),
         *(f"{name} = np.array([{_list(row)}])" for name, row in zip(states, hand.start, strict=True)),
         "",
         "for t in range(len(text)):",
@@ -65,6 +52,152 @@ def keras_script(hand: Hand, text: str) -> str:
         f"    print(t + 1, {_shown(hand)})",
     ]
     return "\n".join(lines) + "\n"
+
+
+def pytorch_backwards(hand: Hand, text: str) -> str:
+    """Return a script that reads a text from the right; each line it prints is a character of the text, and its state.
+
+    Args:
+        hand: The network.
+        text: What it reads.
+    """
+    before, step = _torch_layer(hand)
+    lines = [
+        *_torch_opening(hand, text),
+        "x = x.flip(0)  # from the last character to the first",
+        *before,
+        "",
+        "states = []",
+        "with torch.no_grad():",
+        "    for t in range(len(text)):",
+        *(f"        {line}" for line in step),
+        "        states.append(h.flatten().tolist())",
+        "",
+        "for t, state in enumerate(reversed(states)):  # each under the character that was read",
+        f"    print(t + 1, {_STATE})",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def keras_backwards(hand: Hand, text: str) -> str:
+    """Return the same in Keras 3, with `go_backwards=True`."""
+    starts = ", ".join(f"np.array([{_list(row)}])" for row in hand.start)
+    lines = [
+        *_keras_opening(hand, text, f"go_backwards=True, {_OUTPUTS}"),
+        "",
+        f"output = layer(x[None], initial_state=[{starts}])  # in the order of reading",
+        "states = keras.ops.convert_to_numpy(output)[0]",
+        "for t, state in enumerate(states[::-1].tolist()):  # each under the character that was read",
+        f"    print(t + 1, {_STATE})",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def pytorch_pieces(hand: Hand, text: str, size: int) -> str:
+    """Return a script that reads a text in pieces, its state carried over or begun anew.
+
+    Each line it prints is a step and how far the states are off the whole text's, carried over and anew; the last line
+    is the largest of each.
+
+    Args:
+        hand: The network.
+        text: What it reads.
+        size: Characters of a piece.
+    """
+    before, step = _torch_layer(hand)
+    carried = ", ".join(["h", "c"][: len(hand.start)])
+    lines = [
+        *_torch_opening(hand, text),
+        *before,
+        f"first = {carried}",
+        "",
+        "",
+        "def read(size, stateful):",
+        f"    {carried} = first",
+        "    states = []",
+        "    for at in range(0, len(text), size):  # a piece",
+        "        if not stateful:",
+        f"            {carried} = first",
+        "        for t in range(at, min(at + size, len(text))):",
+        *(f"            {line}" for line in step),
+        "            states.append(h.flatten())",
+        "    return torch.stack(states)",
+        "",
+        "",
+        "with torch.no_grad():",
+        *(f"    {line}" for line in _compared(size, "(read({}, {}) - whole).abs().amax(1)")),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def keras_pieces(hand: Hand, text: str, size: int) -> str:
+    """Return the same in Keras 3, with `stateful=True` and `reset_state()`."""
+    start = [f"np.array([{_list(row)}])" for row in hand.start]
+    lines = [
+        *_keras_opening(hand, text, f"stateful=True, {_OUTPUTS}"),
+        "",
+        "",
+        "def begin():",
+        "    layer.reset_state()  # to zeros",
+        *(f"    layer.states[{i}].assign({row})" for i, row in enumerate(start) if hand.start.any()),
+        "",
+        "",
+        "def read(size, stateful):",
+        "    begin()",
+        "    states = []",
+        "    for at in range(0, len(text), size):  # a piece; the layer goes on from the state it keeps",
+        "        if not stateful:",
+        "            begin()",
+        "        states.append(keras.ops.convert_to_numpy(layer(x[None, at : at + size]))[0])",
+        "    return np.concatenate(states)",
+        "",
+        "",
+        *_compared(size, "np.abs(read({}, {}) - whole).max(1)"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_STATE = "*[f'{v:.6f}' for v in state]"
+_OUTPUTS = 'return_sequences=True, dtype="float64"'
+
+
+def _compared(size: int, difference: str) -> list[str]:
+    """The whole text, and both ways of reading it in pieces against it."""
+    return [
+        "whole = read(len(text), True)",
+        f"carried = {difference.format(size, True)}",
+        f"anew = {difference.format(size, False)}",
+        "for t in range(len(text)):",
+        '    print(t + 1, f"{carried[t]:.6f}", f"{anew[t]:.6f}")',
+        'print("largest", f"{carried.max():.6f}", f"{anew.max():.6f}")',
+    ]
+
+
+def _torch_opening(hand: Hand, text: str) -> list[str]:
+    """The imports, the text and the weights."""
+    return [
+        "import torch",
+        "from torch import nn",
+        "",
+        *_read(hand, text, "torch.tensor(", ", dtype=torch.float64)"),
+        *_arrays(hand, "torch.tensor(", ", dtype=torch.float64)"),
+        "",
+    ]
+
+
+def _keras_opening(hand: Hand, text: str, options: str) -> list[str]:
+    """The imports, the text, the weights and the layer."""
+    return [
+        "import keras",
+        "import numpy as np",
+        "",
+        *_read(hand, text, "np.array(", ")"),
+        *_arrays(hand, "np.array(", ")"),
+        "",
+        *_keras_layer(hand, options),
+        f"layer.build((1, None, {len(hand.letters)}))",
+        f"layer.set_weights({_KERAS_WEIGHTS.get(hand.cell_type, '[W_x.T, W_h.T, b]')})",
+    ]
 
 
 def _shown(hand: Hand) -> str:
@@ -158,14 +291,14 @@ cell = ResidualCell({units}, dtype="float64")
 layer = keras.layers.RNN(cell, {same})"""
 
 
-def _keras_layer(hand: Hand) -> list[str]:
+def _keras_layer(hand: Hand, options: str) -> list[str]:
     kind, units = hand.cell_type, hand.units
     if kind in _SIMPLE:
-        return [f'layer = keras.layers.SimpleRNN({units}, activation="{_SIMPLE[kind]}", {_SAME})']
+        return [f'layer = keras.layers.SimpleRNN({units}, activation="{_SIMPLE[kind]}", {options})']
     if kind == "lstm":
-        return [f"layer = keras.layers.LSTM({units}, {_SAME})  # blocks in the order i, f, c, o: c is PyTorch's g"]
+        return [f"layer = keras.layers.LSTM({units}, {options})  # blocks in the order i, f, c, o: c is PyTorch's g"]
     if kind == "residual":
-        return [*_RESIDUAL.format(units=units, same=_SAME).split("\n")]
+        return [*_RESIDUAL.format(units=units, same=options).split("\n")]
     after = kind == "gru"
     note = "PyTorch's GRU, bias (2, 3 * units)" if after else "the textbook's GRU, bias (3 * units,)"
     return [
@@ -176,5 +309,5 @@ def _keras_layer(hand: Hand) -> list[str]:
         "",
         "",
         f"# {note}; z keeps in both",
-        f"layer = keras.layers.GRU({units}, reset_after={after}, {_SAME})",
+        f"layer = keras.layers.GRU({units}, reset_after={after}, {options})",
     ]

@@ -12,14 +12,14 @@ from rnnviz.charts import cell_tex as tex
 from rnnviz.charts.palette import scale_of
 from rnnviz.components.knobs import Knob, knobs
 from rnnviz.components.question import ask
-from rnnviz.errors import TextError
 from rnnviz.lesson.cell import GATE_NAMES, Hand, symbol, walk
-from rnnviz.lesson.cell_forms import batch, other_gru, stacked, without_hidden_bias, writing_form
+from rnnviz.lesson.cell_forms import Stacked, stacked
 from rnnviz.lesson.questions import Choice as Choose
 from rnnviz.lesson.questions import Number
+from rnnviz.pages.lesson.cell_batch import batches, small
+from rnnviz.pages.lesson.cell_grus import grus
 from rnnviz.pages.lesson.cell_network import chosen_network, chosen_text, told
 
-_MOST_TEXTS = 5
 _PARTS = [
     Knob("old", "How much of the old: factor on W_h", 0, 2, 0.05, 1, help="0 forgets all, 2 hears it twice as loud."),
     Knob("new", "What of the new: factor on W_x", 0, 2, 0.05, 1, help="0 is deaf to the text."),
@@ -33,11 +33,10 @@ def render() -> None:
     told(choice)
     hand = choice.hand()
     _products(hand, text)
-    _batches(hand)
+    batches(hand)
     _two_layers(hand, text)
-    if hand.cell_type in ("gru", "gru_textbook"):
-        _grus(hand, text)
-    _questions(hand, text)
+    grus(hand, text)
+    _questions(hand)
 
 
 @st.fragment
@@ -68,71 +67,34 @@ def _products(hand: Hand, text: str) -> None:
             "state’s part by r after the product and before the sum. The textbook’s GRU, with the reset inside, can."
         )
         return
-    size = found.whole.shape[1] - hand.units
+    _forms(hand, found, name)
+
+
+def _forms(hand: Hand, found: Stacked, name: str) -> None:
+    """Show a gate's sum as one product and as two."""
     state = symbol("hidden", hand.cell_type)
     if hand.cell_type == "gru_textbook" and name == "candidate":
         state = rf"r \odot {state}"
-    bias, whole_x = tex.matrix(found.bias), found.whole
-    shape = rf"{hand.units}\times {whole_x.shape[1]}"
+    size, bias, whole = found.whole.shape[1] - hand.units, tex.matrix(found.bias), found.whole
+    shape = rf"{hand.units}\times {whole.shape[1]}"
     one, two = st.columns(2)
     with one:
         st.markdown("**One product**")
         st.latex(
-            rf"\small\begin{{aligned}}&\underbrace{{{tex.matrix(whole_x)}}}_{{W\;({shape})}}"
+            rf"\small\begin{{aligned}}&\underbrace{{{tex.matrix(whole)}}}_{{W\;({shape})}}"
             rf"\underbrace{{{tex.matrix(found.joined, 4)}}}_{{[x;\,{state}]}}\\ &+ {bias} "
             rf"= {tex.matrix(found.by_one, 4)}\end{{aligned}}"
         )
     with two:
         st.markdown("**Two products**")
         st.latex(
-            rf"\small\begin{{aligned}}&\underbrace{{{tex.matrix(whole_x[:, :size])}}}_{{W_x}}"
-            rf"{tex.matrix(found.joined[:size], 4)} + \underbrace{{{tex.matrix(whole_x[:, size:])}}}_{{W_h}}"
+            rf"\small\begin{{aligned}}&\underbrace{{{tex.matrix(whole[:, :size])}}}_{{W_x}}"
+            rf"{tex.matrix(found.joined[:size], 4)} + \underbrace{{{tex.matrix(whole[:, size:])}}}_{{W_h}}"
             rf"{tex.matrix(found.joined[size:], 4)}\\ &+ {bias} = {tex.matrix(found.by_two, 4)}\end{{aligned}}"
         )
     st.markdown(
-        f"Largest difference of the two results: **{_small(found.difference)}**. Computers add in another order, so "
+        f"Largest difference of the two results: **{small(found.difference)}**. Computers add in another order, so "
         "the last of some sixteen digits may differ; nothing else can."
-    )
-
-
-@st.fragment
-@session.guarded
-def _batches(hand: Hand) -> None:
-    st.header("From the left or from the right, and a mini-batch")
-    st.write(
-        "Formulas multiply a column from the left, W x. Programs put a whole mini-batch into one matrix X, a text in "
-        "each row, and multiply from the right, X W\u1d40. Type some texts: their first letters make the batch."
-    )
-    typed = st.text_input(
-        "Texts, with spaces between them",
-        key=session.typed("keep_cell_forms_texts", f"{hand.letters[0]}b ba a"),
-        disabled=session.frozen("text"),
-    )
-    texts = typed.split()
-    if not texts:
-        raise TextError("There is no text: type some, with spaces between them.")
-    if len(texts) > _MOST_TEXTS:
-        st.info(f"The batch holds the first {_MOST_TEXTS} texts.")
-    found = batch(hand, texts[:_MOST_TEXTS])
-    m, n, units = len(found.x), found.x.shape[1], hand.units
-    left, right = st.columns(2)
-    with left:
-        st.latex(
-            rf"\small\underbrace{{{tex.matrix(found.x, 0)}}}_{{X\;({m}\times {n})}}"
-            rf"\underbrace{{{tex.matrix(found.weight.T)}}}_{{W_x^\top\;({n}\times {units})}}"
-            rf" = {tex.matrix(found.right)}"
-        )
-        st.caption("From the right. Keras keeps its kernel this way round: (inputs, units).")
-    with right:
-        st.latex(
-            rf"\small\underbrace{{{tex.matrix(found.weight)}}}_{{W_x\;({units}\times {n})}}"
-            rf"\underbrace{{{tex.matrix(found.x.T, 0)}}}_{{X^\top\;({n}\times {m})}} = {tex.matrix(found.left)}"
-        )
-        st.caption("From the left. PyTorch keeps its weights this way round, (units, inputs), and computes X W\u1d40.")
-    off = float(np.abs(found.right - found.left.T).max())
-    st.markdown(
-        f"One is the other turned on its side; largest difference **{_small(off)}**. All {m} texts need one product a "
-        "step: that is why a batch costs hardly more than one text."
     )
 
 
@@ -163,45 +125,6 @@ def _two_layers(hand: Hand, text: str) -> None:
     )
 
 
-@st.fragment
-@session.guarded
-def _grus(hand: Hand, text: str) -> None:
-    st.header("Two GRUs, and two meanings of z")
-    alike = without_hidden_bias(hand)
-    mine, other = walk(alike, text), walk(other_gru(alike), text)
-    reads = {hand.cell_type: mine, other_gru(hand).cell_type: other}
-    scale = scale_of("hidden", hand.cell_type)
-    names = {"gru_textbook": "reset inside (textbook)", "gru": "reset outside (PyTorch)"}
-    rows = {
-        f"h{unit + 1} {names[kind]}": (reads[kind].states["hidden"][1:, unit], scale)
-        for unit in range(hand.units)
-        for kind in names
-    }
-    st.altair_chart(charts.strip_chart(rows, tuple(text), "The same weights in both GRUs"), width="stretch")
-    bias = "b_hn, which the textbook form does not have, is 0 in both. " if hand.cell_type == "gru" else ""
-    off = float(np.abs(mine.states["hidden"] - other.states["hidden"]).max())
-    st.caption(
-        f"Look at the pairs of rows: they differ by up to {charts.number(off)}. {bias}Where each unit hears only "
-        "itself, "
-        "r ⊙ (W h) and W (r ⊙ h) are the same; choose random weights to see them part."
-    )
-    mine = walk(hand, text)
-    value, write = writing_form(hand, mine, len(text) - 1)
-    st.markdown(
-        f"**z that writes.** At the last step z = {_row(1 - write)} keeps. Written as in the notes, "
-        f"s = w·n + (1 − w)·s with w = 1 − z = {_row(write)}, the state is {_row(value)}: the same, with a difference "
-        f"of {_small(np.abs(value - mine.states['hidden'][-1]).max())}."
-    )
-
-
-def _small(value: float) -> str:
-    return f"{value:.1e}".replace("-", "−") if value else "0"
-
-
-def _row(values: np.ndarray) -> str:
-    return f"({', '.join(charts.number(float(v)) for v in values)})"
-
-
 def _in_pytorch(cell_type: str) -> str:
     """Say how PyTorch keeps the same matrix, where it has such a layer."""
     if cell_type == "gru":
@@ -211,7 +134,7 @@ def _in_pytorch(cell_type: str) -> str:
     return "PyTorch has no such layer."
 
 
-def _questions(hand: Hand, text: str) -> None:
+def _questions(hand: Hand) -> None:
     inputs, units = len(hand.letters), hand.units
     blocks = len(CELLS[hand.cell_type].blocks)
     wrong = [f"({inputs}, {units})", f"({units}, {blocks * units})", f"({inputs}, {blocks * units})"]

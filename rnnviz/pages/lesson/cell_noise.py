@@ -15,7 +15,7 @@ from rnnviz.charts.palette import Scale, scale_of
 from rnnviz.components.knobs import Knob, knobs
 from rnnviz.components.question import ask
 from rnnviz.lesson.cell import Hand, symbol, walk
-from rnnviz.lesson.cell_noise import DRAWS, First, drop, first_weights, mean_heard
+from rnnviz.lesson.cell_noise import DRAWS, Dropped, First, drop, first_weights, mean_heard
 from rnnviz.lesson.questions import Choice, Number
 from rnnviz.lesson.references import cite
 from rnnviz.pages.lesson.cell_network import LAST_SEED, chosen_network, chosen_text, told
@@ -63,6 +63,21 @@ def _dropout(hand: Hand, text: str) -> None:
     rates = knobs(_RATES, key="cell_rates", frozen=session.frozen("model"))
     found = drop(hand, text, rate=rates["x"], recurrent=rates["h"], same=same == "same", seed=int(seed))
     plain = walk(hand, text).states["hidden"]
+    _masks_and_states(hand, text, found, plain, rates)
+    _mean(hand, plain[-1], rates["h"], int(seed))
+    ask(
+        Number(
+            "cell-dropout",
+            "With p = 0.2, what does a state of 0.6 become where it is kept? Two decimals.",
+            "0.6 / (1 − 0.2) = 0.75. It is kept with probability 0.8, and 0.8 · 0.75 = 0.6: the expected value stays.",
+            0.75,
+            0.005,
+        )
+    )
+
+
+def _masks_and_states(hand: Hand, text: str, found: Dropped, plain: np.ndarray, rates: dict[str, float]) -> None:
+    """Draw the masks, and the states with them and without."""
     top = 1 / (1 - max(rates["x"], rates["h"]))
     state, scale, mask = symbol("hidden", hand.cell_type), scale_of("hidden", hand.cell_type), Scale(0, top, False)
     rows = {f"mask of input {i + 1}": (found.masks_x[:, i], mask) for i in range(len(hand.letters))}
@@ -76,20 +91,11 @@ def _dropout(hand: Hand, text: str) -> None:
     st.caption(
         "Look at a row of masks: with the same mask a unit is missing for the whole text, with fresh ones it flickers, "
         "and a memory of many steps hardly survives. At test time nothing is dropped and nothing is divided. The same "
-        f"mask at every step: {cite('gal2016')}. Keras keeps its masks over the steps too, but draws one for each "
-        "gate; "
-        "here all gates share one. PyTorch’s `nn.LSTM(dropout=…)` only acts "
-        "between stacked layers, and it has no recurrent dropout. Models trained here drop weights of W_h instead."
-    )
-    _mean(hand, plain[-1], rates["h"], int(seed))
-    ask(
-        Number(
-            "cell-dropout",
-            "With p = 0.2, what does a state of 0.6 become where it is kept? Two decimals.",
-            "0.6 / (1 − 0.2) = 0.75. It is kept with probability 0.8, and 0.8 · 0.75 = 0.6: the expected value stays.",
-            0.75,
-            0.005,
-        )
+        f"mask at every step: {cite('gal2016')}. Keras too draws its masks once for all steps. Its SimpleRNN has one "
+        "mask for the inputs and one for the old state. Its LSTM and GRU have one mask for all gates as long as "
+        "recurrent_dropout is 0; above 0 each gate gets masks of its own, for the inputs too. Here all gates share "
+        "one. PyTorch’s `nn.LSTM(dropout=…)` only acts between stacked layers, and it has no recurrent dropout. Models "
+        "trained here drop weights of W_h instead."
     )
 
 

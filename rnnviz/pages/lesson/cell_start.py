@@ -13,22 +13,24 @@ from rnnviz.charts import cell as charts
 from rnnviz.charts import cell_plots as plots
 from rnnviz.charts.palette import scale_of
 from rnnviz.charts.text import as_text, visible
+from rnnviz.components.lines import lines
 from rnnviz.components.question import ask
 from rnnviz.lesson.cell import Hand, Walk, from_tables, symbol, tables, walk
+from rnnviz.lesson.cell_lines import keras_backwards, pytorch_backwards
 from rnnviz.lesson.cell_presets import RANDOM, make
 from rnnviz.lesson.cell_start import (
     LEARNED_STEPS,
     LearnedStart,
     aligned,
     backwards,
-    in_pieces,
     learn_start,
     start_surface,
 )
 from rnnviz.lesson.questions import Choice as Choose
-from rnnviz.lesson.questions import Number, Picture, Several
+from rnnviz.lesson.questions import Number, Picture
 from rnnviz.lesson.references import cite
 from rnnviz.pages.lesson.cell_network import LAST_SEED, Choice, chosen_network, chosen_text, told
+from rnnviz.pages.lesson.cell_pieces import pieces
 
 _ASKED = "keep_cell_start_learned"
 _UPDATES, _RATE = 60, 0.5
@@ -42,7 +44,7 @@ def render() -> None:
     hand = choice.hand()
     _learned(hand, text)
     _direction(choice, hand, text)
-    _pieces(hand, text)
+    pieces(hand, text)
 
 
 @lru_cache(maxsize=32)
@@ -127,8 +129,8 @@ def _show_learned(hand: Hand, text: str, found: LearnedStart, grid: np.ndarray, 
         st.altair_chart(plots.surface_chart(grid, loss, way, title, note), width="stretch")
         st.caption("Look at how the orange line leaves zero and goes downhill, across the lines of equal loss.")
     with right:
-        lines = {"start at zero": found.before, "start learned": found.after}
-        chart = plots.lines_chart(lines, "character", "loss (nats)", "Loss of each character’s guess", first=1)
+        losses = {"start at zero": found.before, "start learned": found.after}
+        chart = plots.lines_chart(losses, "character", "loss (nats)", "Loss of each character’s guess", first=1)
         st.altair_chart(chart, width="stretch")
         st.caption(
             "Look at whether the two lines meet: from there on the network has forgotten where it began. A cell that "
@@ -153,7 +155,7 @@ def _direction(choice: Choice, hand: Hand, text: str) -> None:
     )
     other = make(hand.cell_type, RANDOM, hand.letters, hand.units, 1) if own else hand
     forward, backward = walk(hand, text), backwards(other, text)
-    _which_is_backwards(hand, text, lambda: _both(hand, text, forward, backward))
+    _which_is_backwards(hand, text, lambda: _both(hand, text, forward, backward, other))
     ask(
         Number(
             "cell-both-ways",
@@ -166,8 +168,8 @@ def _direction(choice: Choice, hand: Hand, text: str) -> None:
     )
 
 
-def _both(hand: Hand, text: str, forward: Walk, backward: Walk) -> None:
-    """Draw both readers' states, aligned, and their last ones side by side."""
+def _both(hand: Hand, text: str, forward: Walk, backward: Walk, other: Hand) -> None:
+    """Draw both readers' states, aligned, and their last ones side by side; `other` reads from the right."""
     state, scale = symbol("hidden", hand.cell_type), scale_of("hidden", hand.cell_type)
     rows = {f"{state}{u + 1} from the left": (forward.states["hidden"][1:, u], scale) for u in range(hand.units)}
     rows |= {f"{state}{u + 1} from the right": (aligned(backward)[:, u], scale) for u in range(hand.units)}
@@ -185,6 +187,8 @@ def _both(hand: Hand, text: str, forward: Walk, backward: Walk) -> None:
         f"after “{ends[0]}”; from the right ({told_finals[1]}), after “{ends[1]}”. "
         f"Together {2 * hand.units} numbers."
     )
+    note = "Both print the rows “from the right”, a character of the text in each line."
+    lines(pytorch_backwards(other, text), keras_backwards(other, text), note=note)
 
 
 _ECHO = "aabab b"
@@ -223,63 +227,3 @@ def _strips(hand: Hand, text: str) -> list[tuple[str, np.ndarray]] | None:
     rows = [backward, walk(hand, text).states["hidden"][1:, 0], backward[::-1]]
     told_rows = [" ".join(f"{v:z.2f}".replace("-", "−") for v in row[:12]) for row in rows]
     return None if len(set(told_rows)) < len(rows) else list(zip(told_rows, rows, strict=True))
-
-
-@st.fragment
-@session.guarded
-def _pieces(hand: Hand, text: str) -> None:
-    st.header("A long text in pieces: stateful or stateless")
-    st.write(
-        "A long text is cut into pieces, one batch after the other. A stateful layer goes on from the state in which "
-        "the last batch ended; a stateless one begins anew each time. Keras: `stateful=True` and `reset_state()`; "
-        "PyTorch: give the returned state to the next call."
-    )
-    if len(text) < 2:
-        st.info("The text has one character: type a longer one to cut it.")
-        return
-    ask(
-        Several(
-            "cell-stateful",
-            "Which of these are true?",
-            "Carried over, the pieces are the same computation as the whole. Gradients are cut at the border all the "
-            "same; and texts that have nothing to do with one another must not share a state.",
-            (
-                "With the state carried over, the pieces give exactly the whole text’s states",
-                "The first piece is the same with and without it",
-                "With the state carried over, gradients flow back through all pieces too",
-                "For a batch of unrelated reviews the state should be carried over",
-            ),
-            (0, 1),
-        ),
-        title="Before you look",
-    )
-    size = st.slider(
-        "Characters in a piece",
-        1,
-        max(2, len(text)),
-        key=session.whole("keep_cell_piece", 1, max(2, len(text)), max(1, (len(text) + 1) // 2)),
-    )
-    read = walk(hand, text).states["hidden"]
-    ways = {
-        "stateful: carried over": in_pieces(hand, text, size, True).states["hidden"],
-        "stateless: begun anew": in_pieces(hand, text, size, False).states["hidden"],
-    }
-    off = {name: np.abs(states - read).max(axis=1)[1:] for name, states in ways.items()}
-    one, two = st.columns(2)
-    for column, (name, values) in zip((one, two), off.items(), strict=True):
-        column.metric(f"Off the whole text by, {name}", f"{values.max():.4g}")
-    top = max(1e-3, *(float(values.max()) for values in off.values()))
-    chart = plots.lines_chart(
-        off,
-        "step",
-        "largest difference",
-        f"Pieces of {size} against the whole text",
-        first=1,
-        domain=(0, top),
-        height=220,
-    )
-    st.altair_chart(chart, width="stretch")
-    st.caption(
-        f"Look at step {size + 1}, where the second piece begins: the stateless line may leave zero there, the "
-        "stateful one never does."
-    )

@@ -184,7 +184,8 @@ def _output(hand: Hand, read: Walk, time: int) -> None:
             + (
                 "`output[-1]` in PyTorch, a layer without `return_sequences` in Keras."
                 if time == len(read.outputs) - 1
-                else f"`output[{time}]` in PyTorch, step {time} of a layer with `return_sequences=True` in Keras."
+                else f"`output[{time}]` in PyTorch, `output[:, {time}]` in Keras with `return_sequences=True`; both "
+                "count steps from 0."
             )
         )
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
 from rnnviz import session
@@ -73,69 +74,71 @@ def _steps(model: Model, text: str, layer: int, unit: int) -> None:
     step = trained_step(model, part, recording, layer, unit, time)
     token = as_text(visible(recording.tokens[time]))
     st.markdown(f"**Step {time + 1} reads “{token}”**")
-    _question(step, model, f"{token}", (layer, unit, time))
-    _numbers(model, step, recording, time)
+    kind = model.config.cell_type
+    st.html(charts.table_html(_gate_rows(kind, step.arithmetic), unit="value of unit", first=unit + 1))
+    if st.toggle(
+        "Show the sums of every step, and ask no more",
+        key=session.ticked("keep_cell_trained_open", False),
+        help="Else the page asks about each step before it shows the sums inside the gates.",
+    ):
+        _sums(kind, step, unit)
+    else:
+        _question(step, model, token, (layer, unit, time))
     if not model.config.bidirectional:
         with st.expander("The same in PyTorch"):
             st.caption("It needs this project beside torch, for the model’s weights.")
-            kind = model.config.cell_type
             st.code(pytorch_lines(model.name, part, kind, layer, unit, time), language="python")
+    _which_jump(model.name, recording, layer, unit)
 
 
 def _question(step: TrainedStep, model: Model, token: str, place: tuple) -> None:
     """Ask which part of a gate's sum weighs most, computed from the model."""
     gate = step.arithmetic.gates[0]
-    sizes = [abs(part) for part in (gate.from_input, gate.from_hidden, gate.bias)]
+    parts = (gate.from_input, gate.from_hidden, gate.bias)
+    sizes = [abs(part) for part in parts]
     name = GATE_NAMES[gate.name]
     key = f"at “{token}”, unit {place[1] + 1} of layer {place[0] + 1}, step {place[2] + 1}"
-
-    def reveal() -> None:
-        rows = [("sums", _PARTS[i], "", [(gate.from_input, gate.from_hidden, gate.bias)[i]], None) for i in range(3)]
-        rows += [("sums", "sum", "", [gate.pre_activation], None)]
-        st.html(charts.table_html(rows))
-
     ask(
         Choice(
             "cell-trained-part",
             f"The {name} of {as_text(model.name)} ({key}) is a function of a sum of three parts. Which is the largest "
             "in size?",
-            f"Here they are {', '.join(charts.number(v) for v in (gate.from_input, gate.from_hidden, gate.bias))}. "
+            f"Here they are {', '.join(charts.number(v) for v in parts)}. "
             "Move on a step: where the old state weighs most, the unit decides by what went before.",
             _PARTS,
             sizes.index(max(sizes)),
         ),
-        title="Guess before you look below",
-        reveal=reveal,
+        title="Guess before you look",
+        reveal=lambda: _sums(model.config.cell_type, step, place[1]),
     )
 
 
-def _numbers(model: Model, step: TrainedStep, recording: Recording, time: int) -> None:
-    kind, result = model.config.cell_type, step.arithmetic
-    with st.expander("All of this step’s numbers", expanded=True):
-        left, right = st.columns([3, 2])
-        with left:
-            st.html(charts.table_html(_gate_rows(kind, result), unit="value of unit"))
-        with right:
-            places = {GATE_NAMES[gate.name]: i for i, gate in enumerate(result.gates)}
-            name = st.selectbox(
-                "Largest products of",
-                list(places),
-                key=session.fitting("keep_cell_trained_gate", list(places), next(iter(places))),
-            )
-            gate = result.gates[places[name]]
-            st.dataframe(
-                [
-                    {
-                        "from": f"{'input' if part.source == 'input' else 'unit'} {part.index + 1}",
-                        "weight": round(part.weight, 4),
-                        "times": round(part.value, 4),
-                        "product": round(part.product, 4),
-                    }
-                    for part in gate.largest
-                ],
-                hide_index=True,
-            )
-        _update(step)
+def _sums(kind: str, step: TrainedStep, unit: int) -> None:
+    """Show what each gate adds up, the largest products of one of them, and the update."""
+    result = step.arithmetic
+    left, right = st.columns([3, 2])
+    with left:
+        st.html(charts.table_html(_sum_rows(kind, result), unit="sum of unit", first=unit + 1))
+    with right:
+        places = {GATE_NAMES[gate.name]: i for i, gate in enumerate(result.gates)}
+        name = st.selectbox(
+            "Largest products of",
+            list(places),
+            key=session.fitting("keep_cell_trained_gate", list(places), next(iter(places))),
+        )
+        st.dataframe(
+            [
+                {
+                    "from": f"{'input' if part.source == 'input' else 'unit'} {part.index + 1}",
+                    "weight": round(part.weight, 4),
+                    "times": round(part.value, 4),
+                    "product": round(part.product, 4),
+                }
+                for part in result.gates[places[name]].largest
+            ],
+            hide_index=True,
+        )
+    _update(step)
 
 
 def _update(step: TrainedStep) -> None:
@@ -148,18 +151,47 @@ def _update(step: TrainedStep) -> None:
 
 
 def _gate_rows(kind: str, result: Arithmetic) -> list:
-    state = symbol("hidden", kind)
-    rows = []
-    for name, value in result.before.items():
-        rows.append(("before", f"{name} state before", "", [value], scale_of(name, kind)))
+    """The states and the gates' values, without what makes them up."""
+    rows = [("before", f"{name} state before", "", [v], scale_of(name, kind)) for name, v in result.before.items()]
     for gate in result.gates:
-        sign = symbol(gate.name, kind)
+        name = f"{symbol(gate.name, kind)}, {GATE_NAMES[gate.name]}"
+        rows.append(("gates", name, f"{gate.function} of a sum", [gate.value], scale_of(gate.name, kind)))
+    return rows + [("after", f"{name} state after", "", [v], scale_of(name, kind)) for name, v in result.after.items()]
+
+
+def _sum_rows(kind: str, result: Arithmetic) -> list:
+    """Each gate's sum and its three parts."""
+    state, rows = symbol("hidden", kind), []
+    for gate in result.gates:
         old = "r · (W_h h + b_hn)" if (kind, gate.name) == ("gru", "candidate") else f"W_h {state}"
         formula = (
-            f"{gate.function} of {charts.number(gate.from_input)} (x), {charts.number(gate.from_hidden)} ({old}), "
+            f"{charts.number(gate.from_input)} (W_x x) + {charts.number(gate.from_hidden)} ({old}) + "
             f"{charts.number(gate.bias)} (b)"
         )
-        rows.append(("gates", f"{sign}, {GATE_NAMES[gate.name]}", formula, [gate.value], scale_of(gate.name, kind)))
-    for name, value in result.after.items():
-        rows.append(("after", f"{name} state after", "", [value], scale_of(name, kind)))
+        rows.append(
+            ("sums", f"{symbol(gate.name, kind)}, {GATE_NAMES[gate.name]}", formula, [gate.pre_activation], None)
+        )
     return rows
+
+
+def _which_jump(name: str, recording: Recording, layer: int, unit: int) -> None:
+    """Ask at which token the unit's state changed most, computed from the recording."""
+    jumps = np.abs(np.diff(recording.signals["hidden"][:, layer, unit].astype(float)))
+    ranked = np.argsort(-jumps, kind="stable")
+    others = [int(at) for at in ranked[1:] if jumps[ranked[0]] - jumps[at] > 1e-4]
+    if not others:
+        return
+    shown = sorted({int(ranked[0]), others[0], others[len(others) // 2], others[-1]})
+    told = [f"step {at + 2}, “{as_text(visible(recording.tokens[at + 1]))}”" for at in shown]
+    ask(
+        Choice(
+            "cell-trained-jump",
+            f"At which of these steps does the state of unit {unit + 1} of layer {layer + 1} of {as_text(name)} change "
+            "most from the step before?",
+            "The changes: "
+            + "; ".join(f"{one} {charts.number(float(jumps[at]))}" for one, at in zip(told, shown, strict=True))
+            + ". Move the slider there and see which gate let it happen.",
+            tuple(told),
+            shown.index(int(ranked[0])),
+        )
+    )
