@@ -67,6 +67,11 @@ def _said(app: AppTest) -> str:
     return " ".join(element.value for element in (*app.markdown, *app.caption, *app.info, *app.success))
 
 
+def _rows(app: AppTest, column: str) -> list:
+    """Return what stands in a column, of all tables that have it."""
+    return [value for table in app.dataframe if column in table.value for value in table.value[column]]
+
+
 def test_lines_become_rows(classifier: Model) -> None:
     batch = read_lines(classifier.tokenizer, "good film\n\n  \n!!!\nnot zzz a film\n")
     assert batch.words == (("good", "film"), ("not", "zzz", "a", "film"))
@@ -231,6 +236,10 @@ def test_no_question_where_two_rows_are_equally_far(models: None) -> None:
 
 def test_many_windows_are_read_but_few_drawn(models: None) -> None:
     app = _page(long="good bad film not " * 100, window=30, stride=1)
+    assert "windows begun anew: mean of all" not in _rows(app, "read"), "that would answer the question above it"
+    assert "are drawn; the table counts" not in _said(app)
+    app.button(key="show_batches-truncating").click().run()
+    assert "windows begun anew: mean of all" in _rows(app, "read")
     assert not app.exception and "Of the 371 windows 20 are drawn" in _said(app)
 
 

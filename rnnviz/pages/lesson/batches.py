@@ -15,7 +15,7 @@ from rnnviz.errors import ConfigError
 from rnnviz.lesson.questions import Choice, Number, Picture, Several
 from rnnviz.lesson.ragged import MOST_LINES, MOST_WORDS, POST, PRE, Batch, Readings, matrix, read_lines, readings
 from rnnviz.lesson.references import cite
-from rnnviz.pages.lesson import batches_buckets, batches_lengths, batches_windows
+from rnnviz.pages.lesson import batches_buckets, batches_fittings, batches_lengths, batches_windows
 from rnnviz.pages.sentiment import choice
 
 LINES, MODEL, SIDE = "keep_batches_lines", "keep_batches_model", "keep_batches_side"
@@ -57,6 +57,7 @@ def _page() -> None:
     batches_lengths.masks(model, batch, text)
     batches_lengths.learning_less(model, batch, text)
     batches_buckets.render(model, batch.lengths)
+    batches_fittings.render()
     batches_windows.render(model)
     _closing()
 

@@ -83,7 +83,7 @@ def render(model: Model, own: np.ndarray) -> None:
     else:
         reveal()
     _timing(model, lengths, batch_size)
-    _fittings(lengths)
+    _groups(lengths)
 
 
 def _settings(own: np.ndarray) -> tuple[np.ndarray, int]:
@@ -167,8 +167,11 @@ def _timing(model: Model, lengths: np.ndarray, batch_size: int) -> None:
     )
 
 
-def _fittings(lengths: np.ndarray) -> None:
-    st.markdown("**Several fittings.** The same idea by hand, as the notes have it: one fitting a group of lengths.")
+def _groups(lengths: np.ndarray) -> None:
+    st.markdown(
+        "**Groups.** The same idea by hand, as the notes have it: one fitting a group of lengths, each padded to its "
+        "own longest text."
+    )
     count = st.selectbox("Groups", _GROUPS, key=session.fitting(GROUPS, _GROUPS, 4))
     found = groups(lengths, count)
     st.dataframe(
@@ -182,14 +185,7 @@ def _fittings(lengths: np.ndarray) -> None:
         width="stretch",
     )
     worst = max(found, key=lambda group: group[3])
-    st.code(
-        "for epoch in range(epochs):\n    for x, y in groups:  # each padded to its own longest text\n"
-        "        model.fit(x, y, batch_size=32, epochs=1)",
-        language="python",
-    )
     st.caption(
         f"Look at the last column: the group of {worst[0]} to {worst[1]} words pads most: "
-        f"{worst[3]:.0%}; all texts in one matrix would pad {1 - lengths.mean() / lengths.max():.0%}. The recurrent "
-        "weights are the same for every length; that is why one network can be fitted to all groups. Take the groups "
-        "in turns, an epoch each: fitted to one group until the end, the network drifts towards that group."
+        f"{worst[3]:.0%}; all texts in one matrix would pad {1 - lengths.mean() / lengths.max():.0%}."
     )

@@ -48,8 +48,7 @@ def render(model: Model) -> None:
     labels, column = model.config.labels, choice.followed(model)
     found = session.kept(windows_of, model, text, window, stride, column)
     _count(len(tokens), window, stride, model)
-    _kept(found, window, labels[column])
-    _picture(found, tokens, labels[column], window)
+    _kept(found, tokens, window, labels[column])
     _lost(found)
 
 
@@ -73,7 +72,7 @@ def _count(words: int, window: int, stride: int, model: Model) -> None:
     )
 
 
-def _kept(found: Windows, window: int, label: str) -> None:
+def _kept(found: Windows, tokens: list[str], window: int, label: str) -> None:
     whole = float(found.whole[-1])
     first, last = abs(found.first - whole), abs(found.last - whole)
     options = (
@@ -95,7 +94,8 @@ def _kept(found: Windows, window: int, label: str) -> None:
             "ones by default (`truncating='pre'`); its `TextVectorization` keeps the first.",
             options,
             right,
-        )
+        ),
+        reveal=lambda: _picture(found, tokens, label, window),
     )
 
 

@@ -125,7 +125,7 @@ def _question(found: dict[str, Changed]) -> None:
 def _reach(models: list[Model], found: dict[str, Changed], seen: str, how: str) -> None:
     state = seen == "state"
     points = {name: (one.distances, one.moved if state else one.divergence) for name, one in found.items()}
-    title = f"One token {_HOW[how]}: what is left at the end"
+    title = f"One token {how}: what is left"
     st.altair_chart(
         reach_chart(points, title, "change of the state / its norm" if state else "change of the answer, in nats"),
         width="stretch",
