@@ -12,7 +12,9 @@ from streamlit.testing.v1 import AppTest
 from rnnviz import checkpoints
 from rnnviz.charts.issues import cost_chart, cut_chart, growth_picture, kept_chart, reach_chart, weights_chart
 from rnnviz.checkpoints import Model
+from rnnviz.config import ModelConfig
 from rnnviz.errors import TextError
+from rnnviz.feedforward import build
 from rnnviz.lesson.issues import (
     DISTANCES,
     REPLACED,
@@ -32,6 +34,7 @@ from rnnviz.pages import gradients, sentiment
 from rnnviz.pages.lesson import PAGES, issues_check
 from rnnviz.pages.lesson.issues_where import PLACES
 from rnnviz.record import predict
+from rnnviz.text import CharTokenizer
 from tests.conftest import STRANGE_TEXTS, run_lines, tiny_classifier, tiny_language_model
 
 CODE = "from rnnviz import session\nfrom rnnviz.pages.lesson import issues\nsession.keep_state()\nissues.render()\n"
@@ -72,6 +75,17 @@ def test_a_change_is_followed_to_the_end(how: str, tmp_path: Path) -> None:
     assert found.moved[0] > 10 * found.moved[-1] > 0, "this small network forgets"
     with pytest.raises(TextError):
         changed(model, "good film", how)
+
+
+@pytest.mark.parametrize("letters", ["a", "ab", "abc", "abcd"])
+def test_a_network_that_knows_few_letters(letters: str, tmp_path: Path) -> None:
+    tokenizer = CharTokenizer.fit(letters)
+    size = len(tokenizer)
+    config = ModelConfig("language_model", "rnn_tanh", size, size, 4, 8)
+    checkpoints.save(tmp_path / "few", build(config), tokenizer, {"name": "few"})
+    model = checkpoints.load(tmp_path / "few", device="cpu")
+    found = changed(model, (letters * 9)[:9], REPLACED)
+    assert (found.moved > 0).all() and len(replacements(model)) == min(3, size)
 
 
 def test_how_far_back_a_change_reaches() -> None:

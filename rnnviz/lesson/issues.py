@@ -20,7 +20,8 @@ LONGEST_MEMORY = 320
 """Tokens of a text that are read here at most."""
 REPLACED, TAKEN_OUT = "replaced", "taken out"
 _REPLACEMENTS = 2
-_FREQUENT = range(2, 3 + _REPLACEMENTS)
+_FIRST_FREQUENT = 2
+"""Before it stand padding and unknown; a vocabulary too small for that gives its last tokens."""
 _TARGETS = 12
 NEAR = 0.05
 """Nats above the loss with all context, from which on more context is taken to be of no use."""
@@ -99,7 +100,12 @@ def changed(model: Model, text: str, how: str) -> Changed:
     if how == TAKEN_OUT:
         rows = [np.delete(ids, len(ids) - 1 - d) for d in distances]
     else:
-        rows = [_replaced(ids, len(ids) - 1 - d, i) for d in distances for i in range(_REPLACEMENTS)]
+        frequent = _frequent(model)
+        rows = [
+            _replaced(ids, len(ids) - 1 - d, frequent, i)
+            for d in distances
+            for i in range(min(_REPLACEMENTS, len(frequent) - 1))
+        ]
     true_state, true_answer = _end(model, ids[None])
     states, answers = _end(model, np.stack(rows))
     moved = (states - true_state).norm(dim=-1) / true_state.norm().clamp(min=1e-300)
@@ -109,14 +115,20 @@ def changed(model: Model, text: str, how: str) -> Changed:
 
 def replacements(model: Model) -> tuple[str, ...]:
     """Return the tokens that are put in place of another one, the last only where that is one of the first two."""
-    return tuple(model.tokenizer.vocabulary[i] for i in _FREQUENT)
+    return tuple(model.tokenizer.vocabulary[i] for i in _frequent(model))
 
 
-def _replaced(ids: np.ndarray, place: int, choice: int) -> np.ndarray:
+def _frequent(model: Model) -> range:
+    """Return one id more than replace a token, so that enough are left where it is one of them itself."""
+    size = len(model.tokenizer.vocabulary)
+    first = max(0, min(_FIRST_FREQUENT, size - _REPLACEMENTS - 1))
+    return range(first, min(size, first + _REPLACEMENTS + 1))
+
+
+def _replaced(ids: np.ndarray, place: int, frequent: range, choice: int) -> np.ndarray:
     """Put one of the most frequent tokens (ids are in order of frequency) in place of another one."""
-    frequent = [i for i in _FREQUENT if i != ids[place]]
     found = ids.copy()
-    found[place] = frequent[choice]
+    found[place] = [i for i in frequent if i != ids[place]][choice]
     return found
 
 

@@ -151,8 +151,8 @@ def _put_in(models: list[Model]) -> str:
         tokens = tuple(as_text(f"\u201c{visible(token)}\u201d") for token in replacements(model))
         every.setdefault(tokens, []).append(as_text(model.name))
     told = "; ".join(
-        f"{', '.join(names)}: {first} and {second}, or {third} where one of these stands already"
-        for (first, second, third), names in every.items()
+        f"{', '.join(names)}: {' and '.join(first)}, or {last} where one of these stands already"
+        for (*first, last), names in every.items()
     )
     return f" The changed token is replaced by each of two others, and the mean is drawn: {told}."
 
