@@ -7,8 +7,6 @@ SLOW = 60_000
 
 FIELDS = {
     "unrolling": ("Text for the cell", "dogs bite"),
-    "words": ("A sentence", "such a good film"),
-    "order": ("Prices, one a day, apart by spaces", "1 2 3 4"),
     "training": ("Inputs x, one a step", "0.5 0.25"),
 }
 
@@ -43,18 +41,3 @@ def test_a_box_that_was_away_comes_back_with_its_text(page: Page, app_url: str) 
         page.get_by_role("radio", name=name, exact=True).click()
         page.wait_for_timeout(1500)
     expect(box).to_have_value("7 7 7", timeout=SLOW)
-
-
-def test_what_was_not_entered_yet_is_kept_too(page: Page, app_url: str) -> None:
-    label, text = FIELDS["unrolling"]
-    page.goto(f"{app_url}/unrolling")
-    box = page.get_by_label(label, exact=True)
-    expect(box).to_be_visible(timeout=SLOW)
-    box.fill(text)
-    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Open issues").hover()
-    page.mouse.down()  # the box loses the focus, and the text is sent
-    page.wait_for_timeout(90)  # a finger's time
-    page.mouse.up()
-    expect(page.get_by_role("heading", name="Open issues", exact=True)).to_be_visible(timeout=SLOW)
-    page.get_by_test_id("stSidebarNav").locator("a[href$='/unrolling']").click()
-    expect(box).to_have_value(text, timeout=SLOW)

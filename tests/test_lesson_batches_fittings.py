@@ -1,13 +1,11 @@
 """Several fittings: both ways see the same, drift is measured, scripts print it, and the page asks before it shows."""
 
-import re
 from collections import Counter
 
 import keras
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
 from rnnviz.charts.ragged_fittings import ends_of, fitting_chart
@@ -108,16 +106,3 @@ def test_no_drift_is_said_as_it_is(short: Fittings) -> None:
     flat = Fittings(short.order, short.updates, np.ones_like(short.after), short.turns, short.guessed)
     assert "no drift this time" in batches_fittings._measured(flat)
     assert "drifted towards" in batches_fittings._measured(short)
-
-
-def test_fittings_in_a_browser(page: Page, app_url: str) -> None:
-    page.goto(f"{app_url}/batches")
-    button = page.get_by_role("button", name=re.compile("Fit both networks"))
-    expect(button).to_be_visible(timeout=SLOW)
-    button.click()
-    question = page.get_by_text(re.compile("What is the error at length 4 at the very end"))
-    expect(question).to_be_visible(timeout=SLOW)
-    expect(button).to_have_count(0)
-    expect(page.get_by_text("All lengths in turn", exact=True)).to_have_count(0)
-    page.locator(".st-key-show_batches-drift button").click()
-    expect(page.get_by_text(re.compile("got worse, length .* most"))).to_be_visible(timeout=SLOW)
